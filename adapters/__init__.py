@@ -1,0 +1,1 @@
+"""The node at an agency: connectors, matching, sealing, and the messages both sides share."""

@@ -1,0 +1,115 @@
+"""The decisions on an ask, computed alike by preview, broker and supplying node (promise T3).
+
+Three callers, one function: the requester's node previews, the broker decides on the clear facts,
+the supplying node decides again with what only it knows and keeps the stricter result.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+
+from adapters.protocol import Ask, AskItem, ConsentFacts, DecisionLine, Post, Request
+from policies.decide import Decision, Engine
+from policies.facts import CaseFacts, Consent, Query, SupplierFacts
+
+
+def case_facts(request: Request, ask: Ask) -> CaseFacts:
+    """Return the clear facts of `request` as the policy engine takes them.
+
+    Raises:
+        ValueError: The consent's end date is no ISO date.
+
+    """
+    facts = request.facts
+    return CaseFacts(
+        at=datetime.fromtimestamp(request.iat, UTC),
+        purpose=request.purpose,
+        rag=request.rag,
+        consent=_consent(facts.consent),
+        reason_without_consent=facts.reason_without_consent,
+        dash=facts.dash,
+        children_in_household=facts.children_in_household,
+        closed=facts.closed,
+        emergency=facts.emergency,
+        requester_party=request.iss,
+        second_factor=facts.second_factor,
+        conflict=facts.conflict,
+        justified=ask.justified,
+        evidenced_authority=facts.evidenced_authority,
+    )
+
+
+def _consent(consent: ConsentFacts | None) -> Consent | None:
+    if consent is None:
+        return None
+    return Consent(
+        given=consent.given,
+        parties=None if consent.parties is None else tuple(consent.parties),
+        categories=None if consent.categories is None else tuple(consent.categories),
+        until=None if consent.until is None else date.fromisoformat(consent.until),
+        withdrawn=consent.withdrawn,
+        capacity=consent.capacity,
+    )
+
+
+def decide(
+    engine: Engine,
+    request: Request,
+    ask: Ask,
+    *,
+    item: AskItem,
+    post: Post,
+    supplier: SupplierFacts | None = None,
+) -> Decision:
+    """Return the decision on one category about one subject for one post."""
+    roles = {subject.ref: subject.role for subject in request.subjects}
+    query = Query(
+        category=item.category,
+        supplier=ask.supplier,
+        subject_role=roles.get(item.subject) if item.subject else None,
+        recipient_role=post.role,
+        recipient_party=post.party,
+    )
+    return engine.decide(query, case_facts(request, ask), supplier)
+
+
+def decide_ask(
+    engine: Engine,
+    request: Request,
+    ask: Ask,
+    *,
+    supplier: Mapping[str, SupplierFacts] | None = None,
+) -> list[DecisionLine]:
+    """Return one line for every (category, subject, post) of `ask`, in the ask's own order.
+
+    Args:
+        engine: The agreement in force, compiled.
+        request: The verified request.
+        ask: The ask whose digest the request names.
+        supplier: By subject reference, what only the supplying node knows; None elsewhere.
+
+    """
+    known = supplier or {}
+    return [
+        line_of(
+            item,
+            post,
+            decide(
+                engine, request, ask, item=item, post=post, supplier=known.get(item.subject or "")
+            ),
+        )
+        for item in ask.items
+        for post in item.recipients
+    ]
+
+
+def line_of(item: AskItem, post: Post, decision: Decision) -> DecisionLine:
+    """Return the wire form of `decision`: codes only."""
+    return DecisionLine(
+        category=item.category,
+        subject=item.subject,
+        post=post,
+        outcome=decision.outcome.value,
+        rule=decision.rule,
+        reason=decision.reason,
+        rules=[fired.rule for fired in decision.fired],
+    )

@@ -1,0 +1,1 @@
+"""Subject matching: the right person, or nobody (`docs/connectors.md`)."""

@@ -1,0 +1,198 @@
+"""The node's agent: sends what is kept, takes what waits, and goes on where it was killed.
+
+One thread does all the work in small steps; each step is one transaction and may be repeated.
+A second thread holds a long poll to the broker and wakes the first. Outbound calls only.
+"""
+
+import threading
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from adapters.errors import BrokerRefusedError, BrokerUnavailableError
+from adapters.node.compose import queue_credential
+from adapters.node.context import Node
+from adapters.node.faults import ONE_MESSAGE, STOP
+from adapters.node.receiving import cursor, fetch_deliveries
+from adapters.node.records import Order, Outgoing
+from adapters.node.replies import on_refusal, on_reply
+from adapters.node.supply import claim_orders, next_version, take_up
+
+_log = structlog.get_logger()
+_FIRST_BACKOFF_SECONDS: Final = 0.2
+_LONGEST_BACKOFF_SECONDS: Final = 30.0
+_IDLE_SECONDS: Final = 5.0
+_REFRESH_SECONDS: Final = 15.0
+
+
+class Agent:
+    """Runs the node until it is told to stop."""
+
+    def __init__(self, node: Node) -> None:
+        """Prepare; nothing happens before `start`."""
+        self._node = node
+        self._stop = threading.Event()
+        self._inbox: dict[str, Any] = {"orders": 0, "deliveries": 0}
+        self._resumed = False
+        self._refreshed = 0.0
+        self.state = "starting"
+        self._threads = [
+            threading.Thread(target=self._work, name="agent", daemon=True),
+            threading.Thread(target=self._listen, name="listener", daemon=True),
+        ]
+
+    def start(self) -> None:
+        """Start both threads."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Ask both threads to end after their present step."""
+        self._stop.set()
+        self._node.wake.set()
+        self._threads[0].join(timeout=10)
+
+    def _work(self) -> None:
+        backoff = _FIRST_BACKOFF_SECONDS
+        while not self._stop.is_set():
+            self._node.wake.clear()
+            try:
+                self._step()
+            except STOP as error:
+                self.state = f"stopped: {type(error).__name__}"
+                _log.critical("node_stopped", why=type(error).__name__)
+                return
+            except (BrokerUnavailableError, BrokerRefusedError) as error:
+                self.state = "broker unreachable"
+                _log.warning("broker_unreachable", why=str(error), again_in_seconds=backoff)
+                self._stop.wait(backoff)
+                backoff = min(backoff * 2, _LONGEST_BACKOFF_SECONDS)
+                continue
+            except ONE_MESSAGE as error:
+                self.state = f"alarm: {type(error).__name__}"
+                _log.error("step_failed", why=type(error).__name__)
+                self._stop.wait(backoff)
+                continue
+            backoff = _FIRST_BACKOFF_SECONDS
+            self.state = "running"
+            self._node.wake.wait(self._pause())
+
+    def _pause(self) -> float:
+        """Return how long nothing is due."""
+        with self._node.store.begin() as tx:
+            due = tx.next_due(Outgoing, state="waiting")
+        if due is None:
+            return _IDLE_SECONDS
+        return min(max(due - self._node.now().timestamp(), 0.005), _IDLE_SECONDS)
+
+    def _step(self) -> None:
+        node = self._node
+        if not self._resumed:
+            self._resume()
+        flush(node)
+        self._refresh()
+        if self._inbox["orders"]:
+            self._inbox["orders"] = 0
+            if claim_orders(node, resume=False) == node.settings.claim_at_once:
+                self._inbox["orders"] = 1
+                node.wake.set()
+        work_orders(node)
+        flush(node)
+        if self._inbox["deliveries"]:
+            self._inbox["deliveries"] = 0
+            while fetch_deliveries(node):
+                pass
+
+    def _resume(self) -> None:
+        """After a start: log our credentials, believe the others', take back our orders."""
+        node = self._node
+        with node.store.begin() as tx:
+            for credential in node.keyring.credentials:
+                queue_credential(tx, credential)
+        flush(node, only="credential")
+        node.view.refresh()
+        node.believed.refresh()
+        claim_orders(node, resume=True)
+        self._inbox = {"orders": 1, "deliveries": 1}
+        self._resumed = True
+
+    def _refresh(self) -> None:
+        now = self._node.now().timestamp()
+        if now - self._refreshed > _REFRESH_SECONDS:
+            self._node.believed.refresh()
+            self._refreshed = now
+
+    def _listen(self) -> None:
+        node = self._node
+        while not self._stop.is_set():
+            if not self._resumed or self._inbox["orders"] or self._inbox["deliveries"]:
+                self._stop.wait(0.02)
+                continue
+            try:
+                inbox = node.client.get_json(
+                    "/inbox", after=cursor(node), wait=int(node.settings.poll_seconds)
+                )
+            except (BrokerUnavailableError, BrokerRefusedError):
+                self._stop.wait(1.0)
+                continue
+            self._inbox = {"orders": inbox["orders"], "deliveries": inbox["deliveries"]}
+            if inbox["orders"] or inbox["deliveries"]:
+                node.wake.set()
+
+
+def flush(node: Node, *, only: str | None = None) -> None:
+    """Send everything that is due, in order; exact bytes, again and again until answered.
+
+    Raises:
+        BrokerUnavailableError: The broker cannot be reached; nothing is lost, try again.
+        audit.errors.WitnessError: Two histories: stop and alarm.
+
+    """
+    while True:
+        with node.store.begin() as tx:
+            due = tx.find(Outgoing, state="waiting", due_by=node.now().timestamp(), limit=64)
+        due = [item for item in due if only in {None, item.kind}]
+        if not due:
+            return
+        for item in due:
+            send(node, item)
+
+
+def send(node: Node, item: Outgoing) -> None:
+    """Send one kept message and carry out what its reply means. Raises as `flush`."""
+    try:
+        reply = node.client.post(item.path, item.body, token=item.kind != "credential")
+        change = on_reply(node, item, reply)
+        done = msgspec.structs.replace(item, state="sent", reply=reply, body=b"", context={})
+    except BrokerRefusedError as error:
+        change = on_refusal(node, item, error.problem)
+        problem = str(error.problem.get("type", error.status))
+        done = msgspec.structs.replace(item, state="refused", problem=problem)
+    with node.store.begin() as tx:
+        change(tx)
+        tx.put(done)
+    node.notify()
+
+
+def work_orders(node: Node) -> None:
+    """Take up claimed orders, RED first, and send further versions where people have decided.
+
+    Raises:
+        BrokerUnavailableError: A proof could not be fetched; try again.
+        audit.errors.WitnessError: Two histories: stop and alarm.
+
+    """
+    with node.store.begin() as tx:
+        claimed = tx.find(Order, state="claimed")
+        decided = tx.find(Order, state="due_version")
+    for document, work in [(d, take_up) for d in claimed] + [(d, next_version) for d in decided]:
+        try:
+            work(node, document)
+        except (*STOP, BrokerUnavailableError):
+            raise
+        except ONE_MESSAGE as error:
+            _log.error("order_failed", order=document.id, why=type(error).__name__)
+            with node.store.begin() as tx:
+                problem = type(error).__name__
+                tx.put(msgspec.structs.replace(document, state="refused", problem=problem))

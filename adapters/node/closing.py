@@ -1,0 +1,211 @@
+"""Closing a case: telephone answers entered, the outcome sealed, feedback to everyone who helped.
+
+A case cannot close without feedback to every party that answered and to the referrer (DESIGN
+4.7); what the outcome was is committed to in the ledger and readable only by those it is for.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from adapters.errors import CaseInputError
+from adapters.node.asking import Actor
+from adapters.node.compose import compose, queue, queue_credential
+from adapters.node.context import Node
+from adapters.node.intake import envelope_context
+from adapters.node.records import Delivered, Raised, Telephoned
+from adapters.node.store import Tx
+from adapters.protocol import (
+    EnvelopeRef,
+    Feedback,
+    ManualRoute,
+    Outcome,
+    encode_json,
+    order_id,
+    sha256_hex,
+)
+from keys.randomness import commit, new_salt
+from keys.sealing import seal_envelope
+
+OUTCOMES: Final = frozenset(
+    {
+        "nfa_advice",
+        "signposted",
+        "early_help",
+        "child_family_assessment_s17",
+        "strategy_discussion",
+        "s47_single",
+        "s47_joint",
+        "police_protection_epo",
+        "s42_enquiry",
+        "adult_other",
+        "marac",
+        "mappa",
+        "lado",
+        "transfer_other_hub",
+        "already_open_to_worker",
+        "court_report_supplied",
+        "not_a_referral",
+    }
+)
+_REPORT_KEYS: Final = frozenset({"speaker", "number", "occurred_at", "said", "categories"})
+_OUTCOME_KEYS: Final = frozenset(
+    {"outcome", "threshold_level", "reason", "used", "took_part", "dissent", "family_told"}
+)
+
+
+def record_telephone(
+    node: Node, request: str, supplier: str, report: dict[str, Any], actor: Actor
+) -> str:
+    """Record what a party without a node said on the telephone; return the message to watch.
+
+    Raises:
+        CaseInputError: The report is incomplete, or the request is not ours.
+
+    """
+    if set(report) != _REPORT_KEYS:
+        raise CaseInputError("report", f"needs exactly {', '.join(sorted(_REPORT_KEYS))}")
+    raised = _raised(node, request)
+    key = new_salt()
+    occurred = _moment(report["occurred_at"])
+
+    def write(tx: Tx, seq: int, prev: str) -> Any:  # noqa: ANN401 - a composed message
+        composed = compose(
+            node,
+            ManualRoute,
+            key=actor.key,
+            case=raised.case,
+            case_seq=seq,
+            prev=prev,
+            request=request,
+            order=order_id(request, supplier),
+            actor_ref=actor.credential.actor_ref,
+            role=actor.role,
+            occurred_at=int(occurred.timestamp()),
+            reported_c=commit(key, encode_json(report)),
+        )
+        tx.put(
+            Telephoned(
+                id=f"{request}:{supplier}",
+                reference=request,
+                supplier=supplier,
+                report=report | {"commitment_key": key.hex()},
+                recorded=node.now().timestamp(),
+            )
+        )
+        return composed, "manual_route", "/cases/manual-route", []
+
+    return _append_to_case(node, request, actor, write)
+
+
+def close_case(node: Node, request: str, outcome: dict[str, Any], actor: Actor) -> str:
+    """Seal and keep the case's outcome for sending; return the message to watch.
+
+    Raises:
+        CaseInputError: The outcome is incomplete, or the request is not ours.
+
+    """
+    if set(outcome) != _OUTCOME_KEYS:
+        raise CaseInputError("outcome", f"needs exactly {', '.join(sorted(_OUTCOME_KEYS))}")
+    if outcome["outcome"] not in OUTCOMES:
+        raise CaseInputError("outcome.outcome", f"must be one of {', '.join(sorted(OUTCOMES))}")
+    raised = _raised(node, request)
+    feedback, blobs = _feedback(node, raised, outcome, actor)
+    key = new_salt()
+
+    def write(tx: Tx, seq: int, prev: str) -> Any:  # noqa: ANN401 - a composed message
+        composed = compose(
+            node,
+            Outcome,
+            key=actor.key,
+            case=raised.case,
+            case_seq=seq,
+            prev=prev,
+            request=request,
+            actor_ref=actor.credential.actor_ref,
+            role=actor.role,
+            outcome_c=commit(key, encode_json(outcome)),
+            referrer_told=True,
+            feedback=feedback,
+        )
+        held = tx.get(Raised, request)
+        if held is not None:
+            kept = outcome | {"commitment_key": key.hex()}
+            tx.put(msgspec.structs.replace(held, outcome=kept))
+        return composed, "outcome", "/cases/outcome", blobs
+
+    return _append_to_case(node, request, actor, write)
+
+
+def _feedback(
+    node: Node, raised: Raised, outcome: dict[str, Any], actor: Actor
+) -> tuple[list[Feedback], list[bytes]]:
+    with node.store.begin() as tx:
+        answers = [d for d in tx.find(Delivered, reference=raised.id) if d.kind == "answer"]
+    feedback, blobs = [], []
+    for party in sorted({answer.supplier for answer in answers}):
+        target = node.believed.book.node_seal(party, at=node.now())
+        if target is None:
+            continue
+        context = envelope_context(
+            kind="feedback",
+            request=raised.id,
+            order="",
+            subject="",
+            recipient=party,
+            sender_kid=actor.credential.kid,
+        )
+        used = [item for item in outcome["used"] if item.split(":", 1)[0] == party]
+        content = {
+            "outcome": outcome["outcome"],
+            "used_of_yours": used,
+            "text": "Thank you. What you told us was considered in this decision.",
+        }
+        blob = seal_envelope(
+            encode_json(content),
+            to_public=target.public,
+            context=context,
+            classes=node.believed.agreement.schedule.size_classes,
+        )
+        blobs.append(blob)
+        envelope = EnvelopeRef(sha256=sha256_hex(blob), kid=target.kid)
+        feedback.append(Feedback(party=party, envelope=envelope))
+    return feedback, blobs
+
+
+def _append_to_case(
+    node: Node, request: str, actor: Actor, write: Callable[[Tx, int, str], Any]
+) -> str:
+    """Write the next message of the case's chain and keep it, in one transaction."""
+    with node.store.begin() as tx:
+        raised = tx.get(Raised, request)
+        if raised is None:
+            raise CaseInputError("request", "was not raised at this node")
+        seq = raised.case_seq + 1
+        composed, kind, path, blobs = write(tx, seq, raised.head)
+        held = tx.get(Raised, request) or raised
+        tx.put(msgspec.structs.replace(held, case_seq=seq, head=composed.sha256))
+        queue_credential(tx, actor.credential)
+        id_ = queue(tx, composed, kind=kind, path=path, reference=request, due=0.0, blobs=blobs)
+    node.wake.set()
+    return id_
+
+
+def _raised(node: Node, request: str) -> Raised:
+    with node.store.begin() as tx:
+        raised = tx.get(Raised, request)
+    if raised is None:
+        raise CaseInputError("request", "was not raised at this node")
+    return raised
+
+
+def _moment(value: object) -> datetime:
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        raise CaseInputError("report.occurred_at", "is no ISO 8601 time") from None
+    if moment.tzinfo is None:
+        raise CaseInputError("report.occurred_at", "needs a time zone")
+    return moment

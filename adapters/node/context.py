@@ -1,0 +1,57 @@
+"""What every part of a running node needs, put together once by `adapters.node.main`."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from adapters.clock import Clock
+from adapters.node.client import BrokerClient
+from adapters.node.keyring import Keyring
+from adapters.node.ledgerview import LedgerView
+from adapters.node.settings import NodeSettings
+from adapters.node.standing import Believed
+from adapters.node.store import Store
+from adapters.node.systems import Systems
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One party's node."""
+
+    settings: NodeSettings
+    clock: Clock
+    store: Store
+    client: BrokerClient
+    keyring: Keyring
+    view: LedgerView
+    believed: Believed
+    systems: Systems
+    wake: threading.Event = field(default_factory=threading.Event)
+    changed: threading.Condition = field(default_factory=threading.Condition)
+
+    @property
+    def party(self) -> str:
+        """This party's code in the agreement."""
+        return self.settings.party
+
+    @property
+    def origin(self) -> str:
+        """The ledger's origin: the audience of every message."""
+        return self.believed.agreement.schedule.broker.origin
+
+    def now(self) -> datetime:
+        """Return the MASH's time."""
+        return self.clock()
+
+    def notify(self) -> None:
+        """Wake whoever waits for a change of the store."""
+        with self.changed:
+            self.changed.notify_all()
+
+    @contextmanager
+    def waking(self) -> Iterator[None]:
+        """Wake the agent after the block: there is something to send."""
+        yield
+        self.wake.set()

@@ -1,0 +1,103 @@
+"""Composition root of the node: joins settings, keys, connectors, agent and local API."""
+
+import logging
+import sys
+from pathlib import Path
+
+import structlog
+import uvicorn
+
+from adapters.clock import clock_for
+from adapters.node.agent import Agent
+from adapters.node.api import create_app
+from adapters.node.client import BrokerClient
+from adapters.node.context import Node
+from adapters.node.keyring import Keyring
+from adapters.node.ledgerview import LedgerView
+from adapters.node.settings import NodeSecrets, NodeSettings, load_settings
+from adapters.node.standing import Believed, load_own_agreement
+from adapters.node.store import Store
+from adapters.node.systems import load_systems
+
+
+def build(settings: NodeSettings, *, secret: bytes) -> Node:
+    """Return the node that `settings` describe; nothing runs yet.
+
+    Raises:
+        AdaptersError, KeysError, AgreementError: Something does not fit; says what and where.
+
+    """
+    agreement = load_own_agreement(settings.agreement, sha256=settings.agreement_sha256)
+    schedule = agreement.schedule
+    clock = clock_for(
+        start=settings.clock_start,
+        started_at=settings.clock_started_at,
+        origin=schedule.broker.origin,
+    )
+    keyring = Keyring(
+        settings.data_dir,
+        secret=secret,
+        mash=agreement.mash,
+        party=settings.party,
+        clock=clock,
+    )
+    store = Store(settings.data_dir / "node.sqlite")
+    client = BrokerClient(
+        base_url=settings.broker_url,
+        origin=schedule.broker.origin,
+        party=settings.party,
+        key=keyring.node,
+        clock=clock,
+    )
+    view = LedgerView(
+        store=store,
+        client=client,
+        origin=schedule.broker.origin,
+        log_key=schedule.broker.log_key,
+        operator=schedule.broker.operator,
+        witnesses=lambda: believed.witnesses(),  # noqa: PLW0108 - made below
+        party=settings.party,
+        key=keyring.node,
+        clock=clock,
+    )
+    believed = Believed(agreement=agreement, client=client, view=view, clock=clock)
+    return Node(
+        settings=settings,
+        clock=clock,
+        store=store,
+        client=client,
+        keyring=keyring,
+        view=view,
+        believed=believed,
+        systems=load_systems(settings.systems, index_seconds=settings.index_seconds),
+    )
+
+
+def run(config: Path) -> None:
+    """Run the node described by the file `config` until it is told to stop."""
+    settings = load_settings(config)
+    _log_to_stderr(settings.log_level)
+    secret = NodeSecrets().keystore_secret.get_secret_value().encode()
+    node = build(settings, secret=secret)
+    agent = Agent(node)
+    agent.start()
+    app = create_app(node, agent)
+    try:
+        uvicorn.run(app, host=settings.host, port=settings.port, log_config=None, access_log=False)
+    finally:
+        agent.stop()
+        node.store.close()
+
+
+def _log_to_stderr(level: str) -> None:
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.getLevelNamesMapping()[level.upper()]
+        ),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+    )

@@ -1,0 +1,143 @@
+"""What this node believes about the others: the agreement, who signed it, whose keys count.
+
+The agreement is the node's own copy, pinned by hash; signatures and credentials come from the
+broker and are believed only after they have been verified here against the party roots that the
+agreement names, credentials only with a receipt that they stand in the ledger.
+"""
+
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from adapters.clock import Clock
+from adapters.errors import AgreementNotOursError
+from adapters.node.client import BrokerClient
+from adapters.node.ledgerview import LedgerView
+from adapters.protocol import AgreementRef, agreement_signing_input, sha256_hex
+from adapters.trust import CredentialBook
+from audit.checkpoint import Witness
+from audit.entry import Event
+from audit.receipt import Receipt
+from keys.credentials import Kind
+from keys.encoding import decode_base64url
+from keys.signing import RootPublic, RootSignature, check_root_signature
+from policies.agreement import Agreement, load_agreement
+from policies.decide import Engine
+from policies.standing import Standing
+
+
+def load_own_agreement(path: Path, *, sha256: str) -> Agreement:
+    """Return the node's own copy of the agreement.
+
+    Raises:
+        AgreementNotOursError: The file is not the one that was pinned.
+        policies.errors.AgreementError: The file is no valid agreement.
+
+    """
+    agreement = load_agreement(path.read_bytes(), source=path.name)
+    if agreement.sha256 != sha256:
+        raise AgreementNotOursError(agreement.sha256, sha256)
+    return agreement
+
+
+def reference_of(agreement: Agreement) -> AgreementRef:
+    """Return the agreement as messages name it."""
+    return AgreementRef(id=agreement.id, seq=agreement.seq, sha256=agreement.sha256)
+
+
+class Believed:
+    """The agreement in force, its standing and the verified credentials; refreshed as they grow."""
+
+    def __init__(
+        self, *, agreement: Agreement, client: BrokerClient, view: LedgerView, clock: Clock
+    ) -> None:
+        """Start with nobody's signature and no credentials."""
+        self.agreement = agreement
+        self.reference = reference_of(agreement)
+        roots = {
+            party: RootPublic(ed25519=keys.ed25519, mldsa65=keys.mldsa65)
+            for party, keys in agreement.schedule.parties.items()
+        }
+        self.book = CredentialBook(roots)
+        self._roots = roots
+        self._client = client
+        self._view = view
+        self._clock = clock
+        self._standing = Standing(signed=frozenset())
+        self._engine = Engine(agreement, self._standing)
+        self._cursor = 0
+        self._checked_acts: set[tuple[str, str]] = set()
+        self._lock = threading.RLock()
+
+    @property
+    def engine(self) -> Engine:
+        """The policy engine for the present standing."""
+        return self._engine
+
+    def witnesses(self) -> dict[str, Witness]:
+        """Return the nodes whose cosignatures count, by name, with their operators."""
+        operators = self.agreement.schedule.parties
+        return {
+            c.party: Witness(public=c.public, operator=operators[c.party].operator)
+            for c in self.book.all()
+            if c.kind is Kind.NODE
+        }
+
+    def refresh(self) -> None:
+        """Fetch and verify new signatures and credentials.
+
+        Raises:
+            keys.errors.KeysError: A signature or chain is wrong: stop and alarm.
+            audit.errors.AuditError: A credential's receipt is wrong: stop and alarm.
+
+        """
+        with self._lock:
+            self._refresh_standing()
+            self._refresh_credentials()
+
+    def _refresh_standing(self) -> None:
+        acts = self._client.get_json("/agreement")["signatures"]
+        for act in acts:
+            if (act["party"], act["act"]) in self._checked_acts:
+                continue
+            check_root_signature(
+                self._roots[act["party"]],
+                RootSignature(
+                    ed25519=decode_base64url(act["ed25519"]),
+                    mldsa65=decode_base64url(act["mldsa65"]),
+                ),
+                agreement_signing_input(
+                    agreement=self.reference, party=act["party"], act=act["act"]
+                ),
+            )
+            self._checked_acts.add((act["party"], act["act"]))
+        standing = Standing(
+            signed=frozenset(a["party"] for a in acts if a["act"] == "signed"),
+            withdrawn=frozenset(a["party"] for a in acts if a["act"] == "withdrawn"),
+        )
+        if standing != self._standing:
+            self._standing = standing
+            self._engine = Engine(self.agreement, standing)
+
+    def _refresh_credentials(self) -> None:
+        reply = self._client.get_json("/credentials", after=self._cursor)
+        for item in reply["credentials"]:
+            self._believe(item)
+        self._cursor += len(reply["credentials"])
+
+    def _believe(self, item: dict[str, Any]) -> None:
+        text = str(item["text"])
+        index = Receipt.from_json(item["receipt"]).index
+        entry, _ = self._view.check_receipt(
+            item["receipt"], message_sha256=sha256_hex(text.encode()), event=Event.CREDENTIAL
+        )
+        logged_at = entry_time(entry)
+        credential = self.book.add(text, at=logged_at)
+        if entry["cred_kid"] != credential.kid:
+            raise AgreementNotOursError(str(index), credential.kid)
+
+
+def entry_time(entry: dict[str, Any]) -> datetime:
+    """Return a ledger entry's time."""
+    return datetime.fromisoformat(str(entry["ts"])).astimezone(UTC)

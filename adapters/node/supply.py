@@ -1,0 +1,250 @@
+"""The supplying side: from a claimed order to versions of an answer.
+
+Version 1 leaves at the end of the slot with what could be said by machine; what people decide
+follows as further versions. An order that needs no person still sends a second version at a
+random time, so that a second version tells the broker nothing (DESIGN 9).
+"""
+
+import secrets
+from typing import Any
+
+import msgspec
+import structlog
+
+from adapters.errors import OverAskError
+from adapters.matching.identity import Identity
+from adapters.node.answering import build_answer, queue_answer
+from adapters.node.compose import compose, queue
+from adapters.node.context import Node
+from adapters.node.intake import CheckedOrder, check_order, open_identities, open_reason
+from adapters.node.lookup import OPEN_MATCHES, match_subjects, section_content
+from adapters.node.records import Order, Task
+from adapters.node.store import Tx
+from adapters.node.tasks import make_confirm_tasks, make_manual_tasks, make_review_tasks, task_id
+from adapters.protocol import Claim, OrderOut, Orders, Refusal, Submission, decode, encode
+
+_log = structlog.get_logger()
+
+
+def claim_orders(node: Node, *, resume: bool) -> int:
+    """Claim what waits for this party and remember it; return how many orders came.
+
+    Raises:
+        BrokerRefusedError, BrokerUnavailableError: As the client.
+
+    """
+    claim = compose(
+        node, Claim, key=node.keyring.node, max=node.settings.claim_at_once, resume=resume
+    )
+    reply = node.client.post("/work/claim", encode(Submission(message=claim.jws)))
+    orders = decode(reply, Orders).orders
+    with node.store.begin() as tx:
+        for out in orders:
+            _remember(tx, out)
+    return len(orders)
+
+
+def _remember(tx: Tx, out: OrderOut) -> None:
+    """Keep a claimed order; one that was answered before comes back only with a newer lease."""
+    known = tx.get(Order, out.order)
+    if known is not None and (known.epoch >= out.epoch or known.state == "done"):
+        return
+    matches = {} if known is None else known.matches
+    tx.put(
+        Order(
+            id=out.order,
+            state="claimed",
+            epoch=out.epoch,
+            claimed_at=float(out.claimed_at),
+            version=out.last_version,
+            rag="",
+            raw=encode(out),
+            reference="",
+            matches=matches,
+        )
+    )
+
+
+def take_up(node: Node, document: Order) -> None:
+    """Verify a claimed order, look for its subjects, and queue version 1 for the slot's end.
+
+    Raises:
+        AuditError, KeysError, AdaptersError, ProtocolError: The order does not hold; nothing
+            was read and nothing is answered.
+
+    """
+    try:
+        order = check_order(node, decode(document.raw, OrderOut))
+    except OverAskError as error:
+        _refuse(node, document, rule=error.rule)
+        return
+    identities = open_identities(node, order)
+    decided = {k: m for k, m in document.matches.items() if "confirmed_by" in m}
+    matches = match_subjects(node, order, identities) | decided
+    document = msgspec.structs.replace(
+        document,
+        state="answering",
+        rag=order.request.rag or "",
+        reference=order.request.request,
+        matches=matches,
+    )
+    slot = node.believed.agreement.slot_seconds(order.request.rag or "")
+    due = document.claimed_at + slot
+    tasks = [
+        *make_confirm_tasks(node, order, document, identities, _reason(node, order, matches)),
+        *make_manual_tasks(node, order, identities),
+    ]
+    versions = [due] if tasks else [due, due + _cover_delay(node)]
+    _queue_versions(node, order, document, identities, tasks=tasks, dues=versions)
+
+
+def _cover_delay(node: Node) -> float:
+    shortest, longest = node.settings.cover_seconds
+    return shortest + secrets.randbelow(1001) / 1000 * (longest - shortest)
+
+
+def _reason(
+    node: Node, order: CheckedOrder, matches: dict[str, dict[str, Any]]
+) -> dict[str, Any] | None:
+    """The reason is opened only after a match, or where a person answers by hand."""
+    by_hand = any(node.systems.supplying(line.category) is None for line in order.lines)
+    found = any(match["status"] in OPEN_MATCHES for match in matches.values())
+    return open_reason(node, order) if found or by_hand else None
+
+
+def _refuse(node: Node, document: Order, *, rule: str) -> None:
+    """Tell the requester that this node's own decision is stricter: T3 at work, or an attack."""
+    out = decode(document.raw, OrderOut)
+    request = _request_of(out)
+    refusal = compose(
+        node,
+        Refusal,
+        key=node.keyring.node,
+        request=request,
+        order=out.order,
+        epoch=out.epoch,
+        rule=rule.lower(),
+    )
+    _log.warning("order_refused", order=out.order, rule=rule)
+    with node.store.begin() as tx:
+        queue(
+            tx,
+            refusal,
+            kind="refusal",
+            path=f"/work/{out.order}/refuse",
+            reference=out.order,
+            due=0.0,
+        )
+        tx.put(msgspec.structs.replace(document, state="refused", problem=rule))
+
+
+def _request_of(out: OrderOut) -> str:
+    """Return the request that an order's ask names."""
+    value: dict[str, Any] = msgspec.json.decode(out.ask)
+    return str(value["request"])
+
+
+def next_version(node: Node, document: Order) -> None:
+    """Queue a further version of an order's answer, with what people have decided since.
+
+    Raises:
+        AuditError, KeysError, AdaptersError, ProtocolError: The order no longer holds.
+
+    """
+    order = check_order(node, decode(document.raw, OrderOut))
+    identities = open_identities(node, order)
+    reviews = make_review_tasks(node, order, document, identities)
+    slot_end = document.claimed_at + node.believed.agreement.slot_seconds(document.rag)
+    due = max(slot_end, node.now().timestamp())
+    _queue_versions(node, order, document, identities, tasks=reviews, dues=[due])
+
+
+def _queue_versions(
+    node: Node,
+    order: CheckedOrder,
+    document: Order,
+    identities: dict[str, Identity],
+    *,
+    tasks: list[Task],
+    dues: list[float],
+) -> None:
+    with node.store.begin() as tx:
+        known = {task.id: task for task in tx.find(Task, reference=document.id)}
+    contents = [
+        (
+            line.category,
+            line.subject,
+            line.post,
+            section_content(
+                node,
+                order,
+                document,
+                line,
+                identity=identities.get(line.subject or ""),
+                task=known.get(task_id(document.id, line.subject, line.category)),
+            ),
+        )
+        for line in order.lines
+    ]
+    record = _sharing_record(node, order, contents, _reason(node, order, document.matches))
+    signer = (node.keyring.node, node.keyring.node_credential)
+    built = [
+        (
+            build_answer(
+                node,
+                order,
+                version=document.version + number,
+                contents=contents,
+                sharing_record=record | {"version": document.version + number},
+                signer=signer,
+            ),
+            due,
+        )
+        for number, due in enumerate(dues, start=1)
+    ]
+    with node.store.begin() as tx:
+        for (answer, blobs, wraps), due in built:
+            queue_answer(tx, answer, blobs=blobs, wraps=wraps, order=order, due=due)
+        for task in tasks:
+            if task.id not in known:
+                tx.put(task)
+        version = document.version + len(dues)
+        tx.put(msgspec.structs.replace(document, state="answering", version=version))
+    node.notify()
+
+
+def _sharing_record(
+    node: Node,
+    order: CheckedOrder,
+    contents: list[tuple[str, str | None, Any, dict[str, Any]]],
+    reason: dict[str, Any] | None,
+) -> dict[str, Any]:
+    """What the guardians' offices of both parties are told; the reason only after a match."""
+    lines = {(line.category, line.subject, line.post): line for line in order.lines}
+    return {
+        "v": 1,
+        "request": order.request.request,
+        "order": order.out.order,
+        "supplier": node.party,
+        "requester_party": order.request.iss,
+        "requester_role": order.request.role,
+        "requester": None if reason is None else reason["requester"],
+        "reason": None if reason is None else reason["reason"],
+        "purpose": order.request.purpose,
+        "concern": order.request.concern,
+        "rag": order.request.rag,
+        "emergency": order.request.facts.emergency,
+        "without_consent": order.request.facts.reason_without_consent,
+        "lines": [
+            {
+                "category": category,
+                "subject_role": content["subject"]["role"],
+                "post": f"{post.party}/{post.role}",
+                "rule": lines[(category, subject, post)].rule,
+                "status": content["status"],
+            }
+            for category, subject, post, content in contents
+        ],
+        "subjects": sorted({content["subject"]["name"] for _, _, _, content in contents}),
+        "at": node.now().isoformat(timespec="seconds"),
+    }

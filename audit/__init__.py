@@ -1,0 +1,1 @@
+"""The ledger: entries, Merkle proofs, checkpoints, witnesses, receipts and verifiers."""

@@ -1,0 +1,1 @@
+"""The broker: verifies, decides, queues, delivers and writes the ledger; it cannot read."""

@@ -1,0 +1,1 @@
+"""Storage: SQLAlchemy Core, one writer, and the ledger in the same transaction."""

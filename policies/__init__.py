@@ -1,0 +1,1 @@
+"""Information sharing agreements: documents people can read, compiled and decided with Casbin."""

@@ -1,0 +1,71 @@
+"""Hours of work: is it open, and when is a clock of working or elapsed hours over.
+
+Local time is England's; bank holidays are England's.
+"""
+
+import functools
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import holidays
+
+from policies.terms import Hours
+
+LOCAL: Final = ZoneInfo("Europe/London")
+_LONGEST_DAYS: Final = 3_700  # far beyond any deadline; stops a search that cannot end
+
+
+@functools.cache
+def bank_holidays(year: int) -> frozenset[date]:
+    """Return England's bank holidays of `year`."""
+    return frozenset(holidays.country_holidays("GB", subdiv="ENG", years=[year]))
+
+
+def is_working_day(hours: Hours, day: date) -> bool:
+    """Return whether `day` is a day of work."""
+    if day.weekday() not in hours.days:
+        return False
+    return not (hours.bank_holidays and day in bank_holidays(day.year))
+
+
+def is_open(hours: Hours, at: datetime) -> bool:
+    """Return whether `at` (aware) lies in working hours; the closing minute does not."""
+    local = at.astimezone(LOCAL)
+    if not is_working_day(hours, local.date()):
+        return False
+    return hours.opens <= local.time().replace(tzinfo=None) < hours.closes
+
+
+def deadline_after(hours: Hours, start: datetime, *, count: int, working: bool) -> datetime:
+    """Return the instant `count` hours after `start`, in UTC.
+
+    Args:
+        hours: Working hours; only their open time counts when `working`.
+        start: Aware.
+        count: Hours.
+        working: Working hours rather than elapsed ones.
+
+    """
+    if not working:
+        return start.astimezone(UTC) + timedelta(hours=count)
+    left = timedelta(hours=count)
+    day = start.astimezone(LOCAL).date()
+    for offset in range(_LONGEST_DAYS):
+        opens, closes = _span(hours, day + timedelta(days=offset))
+        begin = max(opens, start.astimezone(UTC))
+        available = closes - begin
+        if available <= timedelta(0):
+            continue
+        if left <= available:
+            return begin + left
+        left -= available
+    raise OverflowError("no working hours in ten years")
+
+
+def _span(hours: Hours, day: date) -> tuple[datetime, datetime]:
+    """Return opening and closing of `day` in UTC; both equal when it is no day of work."""
+    opens = datetime.combine(day, hours.opens, LOCAL).astimezone(UTC)
+    if not is_working_day(hours, day):
+        return opens, opens
+    return opens, datetime.combine(day, hours.closes, LOCAL).astimezone(UTC)
