@@ -21,7 +21,8 @@ AdaptersError
 ├── SettingsError             the node's configuration file is wrong
 ├── CaseInputError            a case stated to the local API is wrong
 ├── TaskError                 a representative's decision does not fit its task
-└── NotAllowedError           the token, or the role, is not that person's
+├── NotAllowedError           the token, or the role, is not that person's
+└── LocalApiError             a node's local API cannot be reached, or refused
 
 None carries a name, a date of birth, an identifier's value or a record's content.
 """
@@ -226,3 +227,13 @@ class TaskError(AdaptersError):
 
 class NotAllowedError(AdaptersError):
     """The token is nobody's, or the role is not that person's."""
+
+
+class LocalApiError(AdaptersError):
+    """A node's local API gave no answer, or a problem."""
+
+    def __init__(self, status: int, problem: dict[str, Any]) -> None:
+        """Keep the HTTP status, 0 for no answer, and the problem document."""
+        super().__init__(str(problem.get("detail", problem.get("title", f"HTTP {status}"))))
+        self.status = status
+        self.problem = problem

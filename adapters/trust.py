@@ -63,19 +63,27 @@ class Verified:
 class CredentialBook:
     """Verified credentials by kid; entries arrive in any order but count only with their chain."""
 
-    def __init__(self, roots: Mapping[str, RootPublic]) -> None:
-        """Start empty, trusting only the party roots that the agreement names."""
+    def __init__(self, roots: Mapping[str, RootPublic], *, mash: str | None = None) -> None:
+        """Start empty, trusting only the party roots that the agreement names, for one MASH."""
         self._roots = dict(roots)
+        self._mash = mash
         self._verified: dict[str, Credential] = {}
 
     def add(self, text: str, *, at: datetime) -> Credential:
         """Verify the credential `text` as of `at`, keep it and return it.
 
         Raises:
-            keys.errors.CredentialError: The chain, a signature, a date or a kind is wrong.
+            keys.errors.KeysError: The chain, a signature, a date or a kind is wrong.
+            SenderMayNotError: The key is certified already, for another party or purpose: a
+                second party must not take over a key's name by certifying its public half.
 
         """
-        credential = check_credential(text, roots=self._roots, find=self.find, at=at)
+        credential = check_credential(
+            text, roots=self._roots, find=self.find, at=at, mash=self._mash
+        )
+        known = self._verified.get(credential.kid)
+        if known is not None and _holder(known) != _holder(credential):
+            raise SenderMayNotError("the key is certified already for another party or purpose")
         self._verified[credential.kid] = credential
         return credential
 
@@ -104,6 +112,10 @@ class CredentialBook:
             if (c.party, c.role, c.kind) == (party, role, kind) and c.not_before <= at < c.expires
         ]
         return max(fitting, key=lambda c: (c.expires, c.kid), default=None)
+
+
+def _holder(credential: Credential) -> tuple[str, Kind, str | None, str | None]:
+    return (credential.party, credential.kind, credential.role, credential.actor_ref)
 
 
 def check_message(

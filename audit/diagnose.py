@@ -81,10 +81,10 @@ def _entries(directory: Path, size: int) -> Iterator[bytes]:
 
 
 def _leaves(directory: Path, size: int, *, filtered: bool) -> Iterator[bytes]:
-    signed = _signed_leaves(directory, size)
+    signed = _signed_leaves(directory, size) if filtered else iter(())
     for entry in _entries(directory, size):
-        expected = next(signed, b"")
-        yield expected if filtered and not entry else leaf_hash(entry)
+        kept = next(signed, b"")
+        yield kept if filtered and not entry else leaf_hash(entry)
 
 
 def _by_leaf_hashes(directory: Path, size: int, *, filtered: bool) -> Problem:

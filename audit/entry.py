@@ -98,7 +98,7 @@ COMMON: Mapping[str, FieldType] = {
     "role": kind.maybe(kind.CODE),
 }
 COMMON_OPTIONAL: Mapping[str, FieldType] = {"case": kind.REF}
-SEALED_LAST = ("v", "mash", "i", "prev", "ts", "salt", "streams")
+SEALED_LAST = frozenset({"v", "mash", "i", "prev", "ts", "salt", "streams"})
 
 _LINKS = {
     "request": kind.REF,
@@ -109,11 +109,7 @@ _LINKS = {
     "content_c": kind.COMMITMENT,
 }
 _AGREEMENT = Schema(required={"agreement": kind.AGREEMENT})
-_CREDENTIAL = {
-    "cred_kid": kind.KID,
-    "cred_party": kind.PARTY,
-    "cred_kind": kind.CREDENTIAL_KIND,
-}
+_CREDENTIAL = {"cred_kid": kind.KID, "cred_party": kind.PARTY, "cred_kind": kind.CREDENTIAL_KIND}
 _COUNTED = Schema(
     required={"kind": kind.CODE, "count": kind.INT},
     optional={
@@ -219,6 +215,15 @@ ENTRY_SCHEMA: Mapping[Event, Schema] = {
     Event.VIEWED: _COUNTED,
     Event.REFUSED: _COUNTED,
     Event.ADMIN: _COUNTED,
+}
+
+
+_TYPES: Mapping[str, tuple[frozenset[str], Mapping[str, FieldType]]] = {
+    event: (
+        frozenset({*COMMON, *schema.required}),
+        {**COMMON, **COMMON_OPTIONAL, **schema.required, **schema.optional},
+    )
+    for event, schema in ENTRY_SCHEMA.items()
 }
 
 
@@ -373,25 +378,20 @@ def parse_entry(data: bytes) -> dict[str, Any]:
     return value
 
 
-def _check_fields(value: Mapping[str, object], *, without: tuple[str, ...] = ()) -> None:
+def _check_fields(value: Mapping[str, object], *, without: frozenset[str] = frozenset()) -> None:
     event = value.get("event")
-    _check_field("event", event, COMMON["event"])
-    schema = ENTRY_SCHEMA[Event(str(event))]
-    for required in (COMMON, schema.required):
-        for name, field_type in required.items():
-            if name not in value and name not in without:
-                raise EntryError("missing", field=name)
-            if name in value:
-                _check_field(name, value[name], field_type)
-    for name in value.keys() - COMMON.keys() - schema.required.keys():
-        optional = schema.optional.get(name) or COMMON_OPTIONAL.get(name)
-        if optional is None:
+    if not isinstance(event, str) or event not in _TYPES:
+        raise EntryError("is not a known event", field="event")
+    required, types = _TYPES[event]
+    for name, item in value.items():
+        if name not in types:
             # The name itself may be personal data that a bug put in the wrong place.
             raise EntryError(f"a field is unknown to {event}")
-        _check_field(name, value[name], optional)
-    for name in without:
-        if name in value:
-            raise EntryError("is set when the draft is sealed", field=name)
+        _check_field(name, item, types[name])
+    if missing := required - value.keys() - without:
+        raise EntryError("missing", field=min(missing))
+    if chosen := without & value.keys():
+        raise EntryError("is set when the draft is sealed", field=min(chosen))
 
 
 def _check_field(name: str, value: object, field_type: FieldType) -> None:

@@ -2,16 +2,10 @@
 
     python standalone_verify.py EXPORT [--vkey KEY] [--seen FILE] [--party PARTY]
 
-EXPORT is a directory in the C2SP tlog-tiles layout with a `log.vkey`. KEY is the log's verifier
-key from the signed agreement; without it the export is only shown to agree with itself. FILE
-holds lines `size root` (hex), noted from printed summaries or by other agencies. Exit status:
-0 whole, 1 damaged, 2 cannot be read. The format is described in docs/protocol/ledger.md.
-
-What is shown: the checkpoint is signed by the log (Ed25519); the entries hash to its root
-(RFC 9162); each names its number, the hash of the one before, a time that never goes back and
-its number in the stream of each party concerned; each is in canonical form; the hash tiles are
-those of the entries; every noted root is the root of that many entries. Not shown: the fields
-of each event, which `mash ledger verify` checks as well.
+EXPORT is a directory in the C2SP tlog-tiles layout. KEY is the log's verifier key from the signed
+agreement; without it the export only agrees with its own `log.vkey`. FILE holds lines `size root`
+(hex), noted elsewhere. Exit status: 0 whole, 1 damaged, 2 cannot be read. Format and limits:
+docs/protocol/ledger.md. Not shown: the fields of each event; `mash ledger verify` checks those.
 """
 
 import argparse
@@ -26,7 +20,8 @@ from nacl.exceptions import CryptoError
 from nacl.signing import VerifyKey
 
 HASH, WIDTH, LARGEST = 32, 256, 65_535  # bytes of a hash, hashes in a tile, bytes of an entry
-Verdict = tuple[str, int | None, str]  # kind of damage, first bad entry, plain words
+Verdict = tuple[str, int | None, str] | None  # kind of damage, first bad entry, plain words
+Seen = list[tuple[int, bytes]]  # sizes and roots noted elsewhere
 
 
 def leaf_hash(entry: bytes) -> bytes:
@@ -39,7 +34,7 @@ def root_hash(hashes: list[bytes]) -> bytes:
     row = hashes or [sha256(b"").digest()]
     while len(row) > 1:
         pairs = zip(row[::2], row[1::2], strict=False)
-        odd = row[-1:] if len(row) % 2 else []
+        odd = row[len(row) & ~1 :]
         row = [sha256(b"\x01" + left + right).digest() for left, right in pairs] + odd
     return row[0]
 
@@ -54,14 +49,14 @@ def open_checkpoint(note: str, vkey: str) -> tuple[int, bytes]:
     origin, size, root = body.split("\n")  # extension lines are not allowed
     if origin != name or str(int(size)) != size or len(b64decode(root, validate=True)) != HASH:
         raise ValueError("the checkpoint is malformed or of another log")
-    found = 0
+    signed = False
     for line in signatures.removesuffix("\n").split("\n"):
         dash, signer, signature = line.split(" ")
         data = b64decode(signature, validate=True)
         if dash == "\u2014" and signer == name and data[:4].hex() == key_id:
             VerifyKey(key[1:]).verify(f"{body}\n".encode(), data[4:])
-            found += 1
-    if not found:
+            signed = True
+    if not signed:
         raise ValueError("the checkpoint is not signed by the log")
     return int(size), b64decode(root, validate=True)
 
@@ -81,8 +76,7 @@ def read_tile(export: Path, level: str, index: int, width: int) -> bytes | None:
 
 def unpack(bundle: bytes) -> tuple[list[bytes], bool]:
     """Return the whole entries of a bundle, and whether nothing is left over."""
-    entries: list[bytes] = []
-    at = 0
+    entries, at = list[bytes](), 0
     while at < len(bundle):
         end = at + 2 + int.from_bytes(bundle[at : at + 2], "big")
         if at + 2 > len(bundle) or end > len(bundle):
@@ -97,7 +91,7 @@ def widths(count: int) -> list[int]:
     return [min(WIDTH, count - start) for start in range(0, count, WIDTH)]
 
 
-def signed_leaves(export: Path, size: int, root: bytes) -> tuple[list[bytes], Verdict | None]:
+def signed_leaves(export: Path, size: int, root: bytes) -> tuple[list[bytes], Verdict]:
     """Return the stored leaf hashes if they lead to the signed root, else none and why."""
     leaves: list[bytes] = []
     for index, width in enumerate(widths(size)):
@@ -141,8 +135,7 @@ def place(entry: bytes) -> dict[str, Any] | None:
 
 def compare_chain(entries: list[bytes], size: int) -> Verdict:
     """Name the first break in the entries' own chain, when no signed hashes are left."""
-    values = [place(entry) for entry in entries]
-    prev = bytes(HASH)
+    values, prev = [place(entry) for entry in entries], bytes(HASH)
     for at, (entry, value) in enumerate(zip(entries, values, strict=True)):
         if value is None:
             return "edited", at, "the entry breaks its format"
@@ -159,7 +152,7 @@ def compare_chain(entries: list[bytes], size: int) -> Verdict:
     return "forked", None, "the entries agree with each other, but not with what was signed"
 
 
-def check_chain(entries: list[bytes], leaves: list[bytes], party: str | None) -> Verdict | None:
+def check_chain(entries: list[bytes], leaves: list[bytes], party: str | None) -> Verdict:
     """Check what the log signed for numbers, hashes, times and streams that go on."""
     prev, mash, last, streams = bytes(HASH), None, "", dict[str, int]()
     for at, (entry, leaf) in enumerate(zip(entries, leaves, strict=True)):
@@ -180,25 +173,22 @@ def check_chain(entries: list[bytes], leaves: list[bytes], party: str | None) ->
     return None
 
 
-def check_tiles(export: Path, leaves: list[bytes]) -> Verdict | None:
+def check_tiles(export: Path, leaves: list[bytes]) -> Verdict:
     """Check that every stored hash tile is the one the entries give."""
     level, row = 0, leaves
     while row:
         for index, width in enumerate(widths(len(row))):
-            hashes = row[index * WIDTH :][:width]
             tile, first = read_tile(export, str(level), index, width), index * WIDTH ** (level + 1)
             if tile is None or len(tile) < width * HASH:
                 return "missing_tile", first, f"hash tile {level}/{index} is missing"
-            if tile[: width * HASH] != b"".join(hashes):
+            if tile[: width * HASH] != b"".join(row[index * WIDTH :][:width]):
                 return "altered_tile", first, f"hash tile {level}/{index} was altered"
         full = range(0, len(row) - WIDTH + 1, WIDTH)
         level, row = level + 1, [root_hash(row[at : at + WIDTH]) for at in full]
     return None
 
 
-def check_entries(
-    export: Path, size: int, root: bytes, seen: list[tuple[int, bytes]], party: str | None
-) -> Verdict | None:
+def check_entries(export: Path, size: int, root: bytes, seen: Seen, party: str | None) -> Verdict:
     """Return the first damage of an export whose checkpoint is signed, or None."""
     bundles = [read_tile(export, "entries", i, w) for i, w in enumerate(widths(size))]
     if None in bundles:
@@ -224,14 +214,11 @@ def check_entries(
     return check_chain(entries, found, party) or check_tiles(export, found)
 
 
-def verify(
-    export: Path, vkey: str | None, seen: list[tuple[int, bytes]], party: str | None
-) -> Verdict | None:
+def verify(export: Path, vkey: str | None, seen: Seen, party: str | None) -> Verdict:
     """Return the first damage found in an export, or None when it is whole."""
-    note = (export / "checkpoint").read_text("utf-8")
-    key = vkey or (export / "log.vkey").read_text("utf-8")
+    note, key = ((export / name).read_text("utf-8") for name in ("checkpoint", "log.vkey"))
     try:
-        size, root = open_checkpoint(note, key)
+        size, root = open_checkpoint(note, vkey or key)
     except (ValueError, CryptoError, IndexError) as error:
         return "bad_signature", None, str(error)
     largest = max((noted for noted, _ in seen), default=0)

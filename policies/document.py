@@ -50,6 +50,9 @@ def read_document(data: bytes, *, source: str) -> Node:
     """
     if len(data) > MAX_BYTES:
         raise AgreementError(f"larger than {MAX_BYTES} bytes", path=source, line=0)
+    if (tab := data.find(b"\t")) >= 0:  # YAML parsers disagree about them
+        line = data.count(b"\n", 0, tab) + 1
+        raise AgreementError("use spaces, not a tab", path=source, line=line)
     try:
         text = data.decode("utf-8")
         return _Reader(yaml.parse(text, Loader=yaml.CSafeLoader), source).document()
@@ -62,6 +65,11 @@ def read_document(data: bytes, *, source: str) -> Node:
         raise AgreementError(f"not YAML: {error.problem}", path=source, line=line) from error
     except yaml.YAMLError as error:
         raise AgreementError("not YAML: unreadable characters", path=source, line=0) from error
+
+
+def _line(event: yaml.Event) -> int:
+    """Return the one-based line of an event; 0 for one without a place."""
+    return 0 if event.start_mark is None else event.start_mark.line + 1
 
 
 class _Reader:
@@ -86,11 +94,11 @@ class _Reader:
         return next(self._events)
 
     def _error(self, message: str, event: yaml.Event) -> AgreementError:
-        return AgreementError(message, path=self._source, line=event.start_mark.line + 1)
+        return AgreementError(message, path=self._source, line=_line(event))
 
     def _node(self, event: yaml.Event, *, depth: int) -> Node:
         self._check_event(event, depth)
-        line = event.start_mark.line + 1
+        line = _line(event)
         if isinstance(event, yaml.ScalarEvent):
             return Node(value=event.value, line=line)
         if isinstance(event, yaml.SequenceStartEvent):

@@ -4,7 +4,8 @@ PoliciesError
 ├── AgreementError   a document is not an agreement we can stand on
 ├── FactsError       facts of a case are missing, unknown or of the wrong type
 ├── CasesError       a file of examples cannot be read
-└── CompileError     an agreement does not compile to a policy that fails closed
+├── CompileError     an agreement does not compile to a policy that fails closed
+└── UndecidableError a query holds a code that nobody knows (decide turns it into D00)
 """
 
 
@@ -15,7 +16,9 @@ class PoliciesError(Exception):
 class AgreementError(PoliciesError):
     """A document was refused, with the place and the nearest valid word."""
 
-    def __init__(self, message: str, *, path: str, line: int, suggestion: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, path: str, line: int, suggestion: str | None = None
+    ) -> None:
         """Keep the place, so that an editor or a page can point at it.
 
         Args:
@@ -58,3 +61,12 @@ class CompileError(PoliciesError):
         """Keep the rule's id."""
         super().__init__(f"rule {rule}: {message}")
         self.rule = rule
+
+
+class UndecidableError(PoliciesError):
+    """A query holds a code that nobody knows; carries which one, never its value."""
+
+    def __init__(self, fact: str) -> None:
+        """Keep the name of the fact."""
+        super().__init__(f"unknown {fact}")
+        self.fact = fact

@@ -4,6 +4,7 @@ Runs on the checked document rather than on values, so that errors keep their
 lines.
 """
 
+import itertools
 from collections.abc import Collection, Iterator
 from typing import Final
 
@@ -78,7 +79,7 @@ class _References:
         """Dates run effective_from <= review_due <= expires; hours open before they close."""
         isa = self._table("isa")
         names = ("effective_from", "review_due", "expires")
-        for first, second in zip(names, names[1:], strict=False):
+        for first, second in itertools.pairwise(names):
             if str(isa[first].value) > str(isa[second].value):
                 raise self._error(f"{second} lies before {first}", isa[second])
         hours = self._table("hours")

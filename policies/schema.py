@@ -80,7 +80,9 @@ def _terms() -> Record:
             "retention": Record(
                 needs=dict.fromkeys(("product", "looked_after", "audit", "unmatched_query"), _TEXT)
             ),
-            "onward": Record(needs=dict.fromkeys(("default", "to_duty_team", "to_referrer"), _TEXT)),
+            "onward": Record(
+                needs=dict.fromkeys(("default", "to_duty_team", "to_referrer"), _TEXT)
+            ),
             "notices": Table(key=_ID, value=_notice()),
             "statistics": Record(
                 needs={"min_cell": Number(low=1, high=100), "round": Number(low=1, high=100)}

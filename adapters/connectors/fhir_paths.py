@@ -46,15 +46,14 @@ def parse_path(text: str) -> Path:
 
 def values_at(resource: object, path: Path) -> Iterator[str]:
     """Yield every value at a path, as text, in document order."""
-    if not path:
+    if isinstance(resource, list):
+        for item in resource:
+            yield from values_at(item, path)
+    elif not path:
         if isinstance(resource, bool):
             yield "true" if resource else "false"
         elif isinstance(resource, str | int | float):
             yield str(resource)
-        return
-    if isinstance(resource, list):
-        for item in resource:
-            yield from values_at(item, path)
     elif isinstance(resource, dict) and path[0].name in resource:
         yield from values_at(_picked(resource[path[0].name], path[0]), path[1:])
 

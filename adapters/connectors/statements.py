@@ -10,7 +10,9 @@ from sqlalchemy import (
     Integer,
     MetaData,
     Select,
+    String,
     and_,
+    cast,
     func,
     inspect,
     or_,
@@ -74,13 +76,19 @@ def raw(tables: Tables, column: Column) -> ColumnElement[Any]:
 def is_record(tables: Tables, key: Column, record_id: str) -> ColumnElement[bool]:
     """Return the condition that a row belongs to a record.
 
+    A key whose type is neither a whole number nor text (a view of SQLite has none) is compared
+    as text: 1 and '1' differ there, and the rows would silently be missing.
+
     Raises:
         ValueError: The key is a number and the record id is not.
 
     """
     column = reflected(tables, key)
-    value = int(record_id) if isinstance(column.type, Integer) else record_id
-    return column == value
+    if isinstance(column.type, Integer):
+        return column == int(record_id)
+    if isinstance(column.type, String):
+        return column == record_id
+    return cast(column, String) == record_id
 
 
 def category_statement(

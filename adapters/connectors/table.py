@@ -5,6 +5,8 @@ columns the mapping names; from there on it is a `SqlConnector`. While a new dro
 the last good one serves, until it is stale.
 """
 
+import codecs
+import contextlib
 import csv
 import itertools
 import sqlite3
@@ -87,7 +89,9 @@ class TableConnector:
         own = ("folder", "encoding", "delimiter", "complete", "stale_after_hours")
         top.allow("connector", "system", *own, "people", "markers", "categories")
         connector = cls(read_tables(top), _read_drop(top), clock=clock)
-        connector.health()
+        with contextlib.suppress(ConnectorUnavailableError):
+            # Only a wrong name stops the start, not a late file.
+            connector._snapshot = connector._pick_up()
         return connector
 
     def people(self) -> Iterator[Person]:
@@ -101,7 +105,7 @@ class TableConnector:
         return self._current().connector.read(record_id, category=category, fields=fields)
 
     def health(self) -> Health:
-        """See Connector. The reason counts rows that could not be read; raises MappingError."""
+        """See Connector. The reason counts rows that could not be read."""
         try:
             snapshot = self._current()
         except ConnectorUnavailableError as error:
@@ -113,28 +117,27 @@ class TableConnector:
     def _current(self) -> _Snapshot:
         with self._lock:
             try:
-                self._pick_up()
-            except ConnectorUnavailableError:
+                self._snapshot = self._pick_up()
+            except (ConnectorUnavailableError, MappingError) as error:
                 if self._snapshot is None:
-                    raise
-            if self._snapshot is None:
-                raise self._unavailable("the folder could not be read")
+                    reason = getattr(error, "reason", "the columns changed")
+                    raise self._unavailable(reason) from None
             if self._clock() - self._snapshot.as_of > self._drop.stale_after:
                 raise self._unavailable("the files are too old")
             return self._snapshot
 
-    def _pick_up(self) -> None:
+    def _pick_up(self) -> _Snapshot:
         """Load the files if they changed, and only if they did not change meanwhile."""
         signature = self._signature()
         if self._snapshot is not None and self._snapshot.signature == signature:
-            return
+            return self._snapshot
         new = self._load(signature)
         if self._signature() != signature:
             new.keeper.close()
             raise self._unavailable("the files are being written")
         if self._snapshot is not None:
             self._snapshot.keeper.close()
-        self._snapshot = new
+        return new
 
     def _signature(self) -> tuple[tuple[str, int, int], ...]:
         names = [f"{table}.csv" for table in sorted(self._wanted)]
@@ -235,7 +238,7 @@ def _read_drop(top: Section) -> Drop:
     folder = top.folder / Path(top.text("folder"))
     encoding, delimiter = top.text("encoding", "utf-8-sig"), top.text("delimiter", ",")
     try:
-        b"".decode(encoding)
+        codecs.lookup(encoding)
     except LookupError:
         top.refuse("encoding", "no such encoding", word=encoding, valid=("utf-8", "cp1252"))
     if len(delimiter) != 1:

@@ -41,6 +41,7 @@ class Level(StrEnum):
     YEAR = "year"
     AREA = "area"
     DIFFERS = "differs"
+    CONFLICT = "conflict"  # two valid numbers with a check digit, and not the same
     MISSING = "missing"
 
 
@@ -201,7 +202,7 @@ def _identifier(subject: Profile, record: Profile) -> Level:
         return Level.MISSING
     pairs = {s: (subject.identifiers[s], record.identifiers[s]) for s in shared}
     if any(a != b for s, (a, b) in pairs.items() if s in CHECKED_SCHEMES):
-        return Level.DIFFERS
+        return Level.CONFLICT
     if any(a == b for a, b in pairs.values()):
         return Level.EXACT
     slips = all(OSA.distance(a, b, score_cutoff=2) <= 2 for a, b in pairs.values())  # noqa: PLR2004 - two slips

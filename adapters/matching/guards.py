@@ -84,7 +84,7 @@ def rule_on(
     ranked = sorted(scored, key=lambda s: (-s.bits, s.profile.record_id))
     holders = [s for s in ranked if s.levels.identifier is Level.EXACT]
     fitting = [s for s in ranked if _fits(s)]
-    candidates = [s for s in ranked if s in holders or _is_candidate(subject, s)]
+    candidates = [s for s in ranked if s in holders or _is_candidate(s)]
     if not holders and not fitting:
         return _by_hand(Rule.TWO_AGREE, candidates)
     objection = (
@@ -111,7 +111,7 @@ def _objection_to_holder(
     best = holders[0]
     if len(holders) > 1 or any(s is not best for s in fitting):
         return Rule.ID_SHARED
-    if not _is_id_confirmed(best.levels):
+    if not _is_id_confirmed(subject, best):
         return Rule.ID_NAME_CONFLICT
     return Rule.UNSAFE_VALUE if _has_unsafe_mark(subject, best.profile) else None
 
@@ -125,7 +125,7 @@ def _objection_to_fitting(
     """Return what forbids an automatic match by fields with the first of `fitting`."""
     best = fitting[0]
     objections = {
-        Rule.ID_DIFFERS: best.levels.identifier is Level.DIFFERS,
+        Rule.ID_DIFFERS: _has_other_number(best.levels),
         Rule.SEVERAL: len(fitting) > 1,
         Rule.UNSAFE_VALUE: _is_unsafe(subject, best),
         Rule.RUNNER_UP: any(s is not best and s.bits > best.bits - RUNNER_UP_BITS for s in ranked),
@@ -145,16 +145,30 @@ def _fits(scored: Scored) -> bool:
     )
 
 
-def _is_id_confirmed(levels: Levels) -> bool:
-    """Return whether name or birth confirm an equal identifier.
+def _is_id_confirmed(subject: Profile, scored: Scored) -> bool:
+    """Return whether name and birth confirm an equal identifier.
 
     Stricter than rule 1: an exact birth date beside a given name that *differs* is the twin with
-    the swapped number (test T3), and a birth date that differs is the father of the same name.
+    the swapped number (test T3, one twin known), and a birth date a generation away is the father
+    of the same name.
     """
+    levels = scored.levels
     if levels.given in _GIVEN | {Level.CLOSE}:
-        return levels.birth in _BIRTH_NEAR or levels.birth is Level.MISSING
-    agreeing_surname = levels.surname in _SURNAME
-    return levels.given is Level.SIMILAR and levels.birth is Level.EXACT and agreeing_surname
+        near = levels.birth in _BIRTH_NEAR | {Level.MISSING}
+        return near or (levels.surname in _SURNAME and not _is_far(subject, scored.profile))
+    known_to_differ = levels.given is Level.DIFFERS
+    return not known_to_differ and levels.birth is Level.EXACT and levels.surname in _SURNAME
+
+
+def _has_other_number(levels: Levels) -> bool:
+    """Return whether the identifiers speak against a match by fields.
+
+    A number without a check digit may be miskeyed: then everything else has to agree.
+    """
+    everything = levels.surname in _SURNAME and levels.place is Level.EXACT
+    return levels.identifier is Level.CONFLICT or (
+        levels.identifier is Level.DIFFERS and not everything
+    )
 
 
 def _has_unsafe_mark(subject: Profile, record: Profile) -> bool:
@@ -187,20 +201,16 @@ def _shares_home(left: Profile, right: Profile) -> bool:
     return bool(left.place_ids & right.place_ids or left.postcodes & right.postcodes)
 
 
-def _is_candidate(subject: Profile, scored: Scored) -> bool:
-    """Return whether rule 3 sends the pair to a person.
-
-    Stricter than the paper: dates a generation apart are left out, else every father comes up.
-    """
+def _is_candidate(scored: Scored) -> bool:
+    """Return whether rule 3 sends the pair to a person; an equal address line counts as home."""
     levels = scored.levels
     given, birth = levels.given in _GIVEN, levels.birth in _BIRTH_NEAR
     surname = levels.surname in _SURNAME | {Level.PREVIOUS}
-    agreeing = given + birth + surname + (levels.place is Level.EXACT)
+    home = Level.EXACT in {levels.place, levels.line}
     return (
-        agreeing >= 2  # noqa: PLR2004 - rule 3
+        given + birth + surname + home >= 2  # noqa: PLR2004 - rule 3
         and (given or birth)
         and scored.probability >= CANDIDATE_PROBABILITY
-        and not (levels.birth is Level.DIFFERS and _is_far(subject, scored.profile))
     )
 
 

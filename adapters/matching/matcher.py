@@ -19,6 +19,8 @@ from adapters.matching.normalise import Profile, profile_of
 from adapters.matching.score import DEFAULT_MODEL, Model, learn_model, probability
 
 _RANDOM_PAIRS: Final = 50_000
+_STEM: Final = 3
+"""Letters of the second name in a key of two names: a slip is likelier in the later ones."""
 _LARGE_STRIDE: Final = 7919  # a prime: pairs far apart in the file, without a random source
 
 
@@ -143,7 +145,7 @@ def _keys(profile: Profile) -> Iterator[str]:
     facts += [f"u|{uprn}" for uprn in profile.place_ids]
     for name in names:
         yield from (f"n|{name}|{fact}" for fact in facts)
-        yield from (f"n|{name}|{other}" for other in names if other != name)
+        yield from (f"n|{name}|{other[:_STEM]}" for other in names if other != name)
     for place in facts[2:] if profile.birth else ():
         yield from (f"{place}|{fact}" for fact in facts[:2])
 

@@ -22,47 +22,12 @@ _LETTERS: Final = str.maketrans(
 )
 _APOSTROPHES: Final = re.compile(r"['\u2018\u2019\u02bc\u02bb\u0060\u00b4.]")
 _PLACEHOLDERS: Final = frozenset(
-    [
-        "baby",
-        "unborn",
-        "infant",
-        "unknown",
-        "newborn",
-        "fetus",
-        "foetus",
-        "boy",
-        "girl",
-        "male",
-        "female",
-        "twin",
-        "child",
-        "nk",
-        "tbc",
-        "tba",
-    ]
+    {"baby", "unborn", "infant", "unknown", "newborn", "fetus", "foetus", "boy", "girl"}
+    | {"male", "female", "twin", "child", "nk", "tbc", "tba"}
 )
 _PARTICLES: Final = frozenset(
-    [
-        "o",
-        "mc",
-        "mac",
-        "de",
-        "la",
-        "le",
-        "du",
-        "da",
-        "dos",
-        "van",
-        "von",
-        "der",
-        "den",
-        "el",
-        "al",
-        "bin",
-        "ibn",
-        "ben",
-        "st",
-    ]
+    {"o", "mc", "mac", "de", "la", "le", "du", "da", "dos", "van", "von", "der", "den"}
+    | {"el", "al", "bin", "ibn", "ben", "st"}
 )
 _MAC: Final = re.compile(r"\bmac(?=[^aeiou\W]\w{3})")
 MIN_NAME: Final = 2

@@ -41,7 +41,7 @@ class Model:
     def bits(self, levels: Levels) -> float:
         """Return the summed weight of a comparison."""
         pairs = zip(FIELDS, vector_of(levels), strict=True)
-        return sum(self.weights[name].get(level, 0.0) for name, level in pairs)
+        return float(sum(self.weights[name].get(level, 0.0) for name, level in pairs))
 
 
 def probability(bits: float, *, population: int) -> float:
@@ -53,7 +53,7 @@ def probability(bits: float, *, population: int) -> float:
 
     """
     exponent = bits - math.log2(2 * max(population, 1))
-    return 1.0 / (1.0 + 2.0 ** -max(-MAX_BITS, min(MAX_BITS, exponent)))
+    return 1.0 / (1.0 + math.exp2(-max(-MAX_BITS, min(MAX_BITS, exponent))))
 
 
 def learn_model(
@@ -161,7 +161,12 @@ DEFAULT_M: Final[Mapping[str, _Rates]] = MappingProxyType(
             Level.DIFFERS: 0.12,
         },
         "line": {Level.EXACT: 0.55, Level.SIMILAR: 0.25, Level.DIFFERS: 0.20},
-        "identifier": {Level.EXACT: 0.95, Level.CLOSE: 0.02, Level.DIFFERS: 0.03},
+        "identifier": {
+            Level.EXACT: 0.94,
+            Level.CLOSE: 0.02,
+            Level.DIFFERS: 0.03,
+            Level.CONFLICT: 0.01,
+        },
     }
 )
 """Frequencies of each level among records of one person: round figures, by judgement."""
@@ -198,7 +203,12 @@ DEFAULT_U: Final[Mapping[str, _Rates]] = MappingProxyType(
             Level.DIFFERS: 0.95,
         },
         "line": {Level.EXACT: 0.0003, Level.SIMILAR: 0.004, Level.DIFFERS: 0.995},
-        "identifier": {Level.EXACT: 0.00001, Level.CLOSE: 0.0001, Level.DIFFERS: 0.999},
+        "identifier": {
+            Level.EXACT: 0.00001,
+            Level.CLOSE: 0.0001,
+            Level.DIFFERS: 0.999,
+            Level.CONFLICT: 0.999,
+        },
     }
 )
 """Frequencies of each level among records of different people of one county."""

@@ -8,13 +8,20 @@ listens where the agency tells it to, by default on the loopback address only.
 import hashlib
 import hmac
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import Depends, FastAPI, Header, Query, Request
 from fastapi.responses import Response
 
-from adapters.errors import AdaptersError, CaseInputError, NotAllowedError, TaskError
+from adapters.errors import (
+    AdaptersError,
+    BrokerUnavailableError,
+    CaseInputError,
+    NotAllowedError,
+    TaskError,
+)
 from adapters.node.agent import Agent
 from adapters.node.asking import Actor, preview, raise_request
 from adapters.node.caseinput import read_case
@@ -125,6 +132,12 @@ def _wait(node: Node, id_: str) -> Outgoing | None:
     return answered()
 
 
+def _learn(node: Node) -> None:
+    """Take in new signatures and keys first; without the broker, what is known must do."""
+    with suppress(BrokerUnavailableError):
+        node.believed.refresh()
+
+
 def _raised(node: Node, request: str) -> Raised:
     with node.store.begin() as tx:
         raised = tx.get(Raised, request)
@@ -151,6 +164,7 @@ def _add_requests(app: FastAPI, node: Node, person: Callable[..., PersonSettings
         who: Annotated[PersonSettings, Depends(person)],
         role: Annotated[str, Query()],
     ) -> Response:
+        _learn(node)
         lines = preview(node, read_case(body), _actor(node, who, role))
         return json_response({"decisions": lines})
 
@@ -160,6 +174,7 @@ def _add_requests(app: FastAPI, node: Node, person: Callable[..., PersonSettings
         who: Annotated[PersonSettings, Depends(person)],
         role: Annotated[str, Query()],
     ) -> Response:
+        _learn(node)
         id_ = raise_request(node, read_case(body), _actor(node, who, role))
 
         def decided() -> bool:

@@ -42,6 +42,7 @@ class LedgerView:
         origin: str,
         log_key: bytes,
         operator: str,
+        quorum: int,
         witnesses: Callable[[], Mapping[str, Witness]],
         party: str,
         key: SigningKey,
@@ -55,6 +56,7 @@ class LedgerView:
             origin: The ledger's origin, from the agreement.
             log_key: The ledger's Ed25519 public key, from the agreement.
             operator: Who runs the broker, from the agreement.
+            quorum: How many other operators must have cosigned for a strong receipt.
             witnesses: The nodes whose cosignatures count, by name.
             party: This party's code, its name as a witness.
             key: The node's signing key.
@@ -66,6 +68,7 @@ class LedgerView:
         self._origin = origin
         self._log_key = log_key
         self._operator = operator
+        self._quorum = quorum
         self._witnesses = witnesses
         self._party = party
         self._key = key
@@ -130,8 +133,8 @@ class LedgerView:
     ) -> tuple[dict[str, Any], str]:
         """Return the ledger entry that `value` proves, and the receipt's level.
 
-        The level is `strong` with a cosignature by a witness that another operator than the
-        broker's runs, else `weak`.
+        The level is `strong` once the agreement's quorum of other operators than the broker's
+        has cosigned its checkpoint, else `weak`.
 
         Raises:
             audit.errors.AuditError: The proof, signature or history is wrong.
@@ -149,7 +152,8 @@ class LedgerView:
         self._follow(receipt.checkpoint, checkpoint)
         lines = receipt.cosignatures
         operators = cosigning_operators(lines, note=receipt.checkpoint, witnesses=self._witnesses())
-        return entry, "strong" if operators - {self._operator} else "weak"
+        enough = len(operators - {self._operator}) >= self._quorum
+        return entry, "strong" if enough else "weak"
 
     def _go_forward(self, note: str, checkpoint: Checkpoint) -> None:
         proof = self._consistency(self._state.size, checkpoint.size)

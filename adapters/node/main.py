@@ -55,6 +55,7 @@ def build(settings: NodeSettings, *, secret: bytes) -> Node:
         origin=schedule.broker.origin,
         log_key=schedule.broker.log_key,
         operator=schedule.broker.operator,
+        quorum=schedule.witness.quorum,
         witnesses=lambda: believed.witnesses(),  # noqa: PLW0108 - made below
         party=settings.party,
         key=keyring.node,
@@ -69,7 +70,7 @@ def build(settings: NodeSettings, *, secret: bytes) -> Node:
         keyring=keyring,
         view=view,
         believed=believed,
-        systems=load_systems(settings.systems, index_seconds=settings.index_seconds),
+        systems=load_systems(settings.systems, index_seconds=settings.index_seconds, clock=clock),
     )
 
 

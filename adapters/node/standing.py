@@ -59,7 +59,7 @@ class Believed:
             party: RootPublic(ed25519=keys.ed25519, mldsa65=keys.mldsa65)
             for party, keys in agreement.schedule.parties.items()
         }
-        self.book = CredentialBook(roots)
+        self.book = CredentialBook(roots, mash=agreement.mash)
         self._roots = roots
         self._client = client
         self._view = view

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from adapters.clock import Clock
 from adapters.connectors.base import MARKER_FIELDS, MARKERS_CATEGORY, Connector
 from adapters.connectors.load import load_connector
 from adapters.errors import ConnectorUnavailableError
@@ -92,7 +93,7 @@ class Systems:
         return next((s for s in self._systems if category in s.info.categories), None)
 
 
-def load_systems(mappings: Iterable[Path], *, index_seconds: float) -> Systems:
+def load_systems(mappings: Iterable[Path], *, index_seconds: float, clock: Clock) -> Systems:
     """Return the systems that the mapping files describe.
 
     Raises:
@@ -103,9 +104,9 @@ def load_systems(mappings: Iterable[Path], *, index_seconds: float) -> Systems:
     for path in mappings:
         raw: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
         categories = {
-            str(code): tuple(str(name) for name in spec["fields"])
+            str(code): tuple(str(name) for name in spec.get("fields", ()))
             for code, spec in (raw.get("categories") or {}).items()
         }
         info = SystemInfo(name=str(raw["system"]), categories=categories)
-        loaded.append(System(info, load_connector(path), index_seconds=index_seconds))
+        loaded.append(System(info, load_connector(path, clock=clock), index_seconds=index_seconds))
     return Systems(loaded)

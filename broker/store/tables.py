@@ -161,13 +161,13 @@ deliveries: Final = _table(
 commitment_keys: Final = _table(
     "commitment_keys", _key("entry", number=True), _key("name"), _bytes("key")
 )
-refusals: Final = _table(
-    "refusals", _key("party"), _key("code"), _number("hour"), _number("count")
-)
+refusals: Final = _table("refusals", _key("party"), _key("code"), _number("hour"), _number("count"))
 assertions: Final = _table(
     "assertions", _key("party"), _key("jti"), _number("expires"), Index("by_expiry", "expires")
 )
-cosignatures: Final = _table("cosignatures", _key("size", number=True), _key("party"), _text("line"))
+cosignatures: Final = _table(
+    "cosignatures", _key("size", number=True), _key("party"), _text("line")
+)
 
 ledger_head: Final = _table(
     "ledger_head", Column("id", Integer, primary_key=True), _number("size"), _bytes("state")

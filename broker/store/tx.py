@@ -59,9 +59,7 @@ class SqlTx:
     def waiting_orders(self, supplier: str, *, most: int, resume: bool) -> Sequence[Order]:
         """See Tx."""
         seconds = int(self._now.timestamp())
-        run_out = and_(
-            orders.c.state == OrderState.CLAIMED.value, orders.c.lease_until <= seconds
-        )
+        run_out = and_(orders.c.state == OrderState.CLAIMED.value, orders.c.lease_until <= seconds)
         states = [orders.c.state == OrderState.QUEUED.value, run_out]
         if resume:
             held = [OrderState.CLAIMED.value, OrderState.ANSWERED.value]

@@ -12,7 +12,7 @@ LINTER = Path(sys.executable).with_name("lint-imports")
 OWNED = {
     "owner-casbin": "import casbin",
     "owner-cryptography": "import cryptography",
-    "owner-fastapi": "import fastapi, starlette",
+    "owner-fastapi": "import fastapi",
     "owner-nacl": "import nacl.signing",
     "owner-sqlalchemy": "import sqlalchemy",
     "owner-typer": "import typer",

@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -5,29 +6,10 @@ import yaml
 
 from broker.demo.people import PARTY_SYSTEMS, System
 from broker.demo.world import World
+from policies.agreement import Agreement, load_agreement
 
-AGREED = {
-    "northshire-police": {
-        *("pol.involvement", "pol.da_incidents", "pol.crimes_convictions", "pol.missing"),
-        *("pol.intel_graded", "pol.intel_sensitive_source", "pol.bail_conditions"),
-    },
-    "northshire-cc": {
-        *("csc.involvement", "csc.plans_status", "csc.assessment_narrative"),
-        *("csc.adoption_preidentity", "asc.involvement", "asc.safeguarding_concerns"),
-        *("asc.care_needs", "eh.involvement", "eh.assessment", "edu.enrolment"),
-        *("edu.attendance_exclusion", "edu.sen", "edu.safeguarding_file", "hou.tenancy"),
-        *("hou.arrears_asb", "hou.safe_address"),
-    },
-    "northshire-icb-gp": {
-        *("hlt.gp.registration", "hlt.gp.attendance", "hlt.gp.problems_medication"),
-        "hlt.gp.sexual_health",
-    },
-    "northshire-nhs-ft": {"hlt.community.hv_sn_contacts", "hlt.acute.ed_attendance"},
-    "northshire-mh": {
-        *("hlt.mh.involvement", "hlt.mh.risk_summary", "hlt.camhs.involvement"),
-        "hlt.camhs.care_plan",
-    },
-}
+AGREEMENT = Path(__file__).parents[3] / "policies" / "agreements" / "northshire.yaml"
+
 RESTRICTED = {
     *("pol.intel_sensitive_source", "hlt.gp.sexual_health", "csc.adoption_preidentity"),
     "hou.safe_address",
@@ -35,19 +17,40 @@ RESTRICTED = {
 """Sensitivity 4: no machine reads them, a representative answers or nobody does."""
 
 
+@pytest.fixture(scope="module")
+def agreement() -> Agreement:
+    data = AGREEMENT.read_bytes()
+    return load_agreement(data, source=AGREEMENT.name, allow_unpinned=True)
+
+
 def mapping(world: World, system: System) -> dict[str, Any]:
     data: dict[str, Any] = yaml.safe_load(world.mapping(system).read_text(encoding="utf-8"))
     return data
 
 
-@pytest.mark.parametrize("party", sorted(AGREED))
+def test_only_the_agreements_sensitivity_4_stays_unread(agreement: Agreement) -> None:
+    categories = agreement.terms.categories.values()
+
+    assert {c.id for c in categories if c.sensitivity == 4} == RESTRICTED
+
+
+@pytest.mark.parametrize("party", sorted(PARTY_SYSTEMS))
 def test_a_partys_systems_cover_its_agreed_categories_once_but_never_the_restricted(
-    world: World, party: str
+    world: World, agreement: Agreement, party: str
 ) -> None:
     mapped = [c for s in PARTY_SYSTEMS[party] for c in mapping(world, s)["categories"]]
+    agreed = {c for c in agreement.terms.categories if agreement.supplier_of(c) == party}
 
     assert len(mapped) == len(set(mapped))
-    assert set(mapped) == AGREED[party] - RESTRICTED
+    assert set(mapped) == agreed - RESTRICTED
+
+
+@pytest.mark.parametrize("system", list(System))
+def test_the_fields_are_exactly_those_the_agreement_allows(
+    world: World, agreement: Agreement, system: System
+) -> None:
+    for code, entry in mapping(world, system)["categories"].items():
+        assert set(entry["fields"]) == set(agreement.terms.categories[code].allow or ()), code
 
 
 @pytest.mark.parametrize("system", list(System))

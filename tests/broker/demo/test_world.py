@@ -11,7 +11,9 @@ from stdnum.gb import nhs
 from broker.demo.errors import FolderNotEmptyError
 from broker.demo.people import AS_OF, System
 from broker.demo.world import World, write_world
+from policies.agreement import load_agreement
 
+AGREEMENT = Path(__file__).parents[3] / "policies" / "agreements" / "northshire.yaml"
 SCENARIOS = {"S01", "S03", "S04", "S05", "S07"}
 
 
@@ -75,7 +77,7 @@ def test_each_party_finds_its_systems(world: World) -> None:
         "council.yaml",
         "education.yaml",
     ]
-    assert world.mappings_of("probation-ne") == ()
+    assert world.mappings_of("probation-ne") == ()  # answers by hand
 
 
 def test_the_truth_is_in_its_own_file_and_in_no_store(world: World) -> None:
@@ -109,6 +111,13 @@ def test_nobody_is_born_after_the_day_of_the_scenarios(world: World) -> None:
     births = [person.birth_date for person in world.people.values()]
 
     assert all(born is not None and born < AS_OF for born in births)
+
+
+def test_concerns_are_words_of_the_agreement(world: World) -> None:
+    data = AGREEMENT.read_bytes()
+    agreement = load_agreement(data, source=AGREEMENT.name, allow_unpinned=True)
+
+    assert {case.concern for case in world.cases.values()} <= set(agreement.terms.concerns)
 
 
 def test_no_ordinary_person_has_a_surname_of_the_families_by_hand(world: World) -> None:
