@@ -379,9 +379,10 @@ def decode_message(payload: bytes) -> Message:
     if len(payload) > MAX_MESSAGE_BYTES:
         raise ProtocolError(f"message exceeds {MAX_MESSAGE_BYTES} bytes")
     try:
-        return _message_decoder.decode(payload)
+        message: Message = _message_decoder.decode(payload)
     except msgspec.DecodeError as error:
         raise ProtocolError(f"not a message of this protocol: {_safe(error)}") from None
+    return message
 
 
 def decode(payload: bytes, type_: type[Any]) -> Any:  # noqa: ANN401 - the struct named by the caller

@@ -18,7 +18,7 @@ _ID: Final = Text(pattern=r"[a-z0-9][a-z0-9_.-]{0,63}", hint="a short code in sm
 _RULE: Final = Text(pattern=r"[DPV][0-9]{2}", hint="a rule id such as D18")
 _PREFIX: Final = Text(pattern=r"[a-z0-9_]+(\.[a-z0-9_]+)*", hint="a category or its family")
 _CLOCK: Final = Text(pattern=r"([01][0-9]|2[0-3]):[0-5][0-9]", hint="a time such as 08:30")
-_HOURS: Final = Text(pattern=r"PT[1-9][0-9]{0,3}H", hint="hours such as PT24H")
+_HOURS: Final = Text(pattern=r"PT[1-9][0-9]{0,2}H", hint="hours such as PT24H")
 _PHONE: Final = Text(pattern=r"[0-9 +]{6,20}", hint="a telephone number")
 _YES: Final = Code(valid=("yes", "no"))
 _LEVEL: Final = Number(low=0, high=MAX_SENSITIVITY)

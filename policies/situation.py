@@ -4,7 +4,7 @@ A code that neither agreement nor vocabulary knows makes the query undecidable;
 a known code without an entry in the agreement counts as the strictest entry.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Final
 
@@ -20,6 +20,9 @@ from policies.working_time import LOCAL, is_open
 
 UNRATED: Final = "unrated"
 HARMLESS: Final = SupplierFacts(identity_confirmed=True)
+
+# A text such as "no" is true to Python; a fact that is no truth value decides nothing.
+_FLAGS: Final = tuple(f.name for f in fields(CaseFacts) if f.type is bool)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +63,14 @@ def place_of(agreement: Agreement, query: Query, case: CaseFacts) -> Place:
     """Return the entries for a query.
 
     Raises:
-        UndecidableError: A code that neither agreement nor vocabulary knows, or a
-            supplier that does not supply the category.
+        UndecidableError: A code that neither agreement nor vocabulary knows, a supplier
+            that does not supply the category, or a flag that is neither true nor false.
 
     """
     terms = agreement.terms
+    for flag in _FLAGS:
+        if not isinstance(getattr(case, flag), bool):
+            raise UndecidableError(flag)
     category = terms.categories.get(query.category)
     if category is None or agreement.supplier_of(query.category) != query.supplier:
         raise UndecidableError("category")
@@ -164,29 +170,25 @@ def _may_see_safe_address(terms: Terms, place: Place) -> bool:
 
 def _route_open(terms: Terms, query: Query, case: CaseFacts, place: Place) -> bool:
     purpose = place.purpose
-    if purpose is None:
+    if purpose is None or purpose.route is Route.NONE:
         return False
-    match purpose.route:
-        case Route.ORDINARY:
-            return True
-        case Route.NOTICE:
-            return case.children_in_household and any(
-                notice.purpose == purpose.id
-                and notice.supplier == query.supplier
-                and query.recipient_role in notice.to
-                and covers(notice.categories, query.category)
-                for notice in terms.notices
-            )
-        case Route.COURT:
-            return (
-                case.evidenced_authority
-                and case.requester_party == query.supplier
-                and _is_own(terms, query, place)
-                and covers(purpose.report_families, query.category)
-                and place.category.sensitivity <= purpose.report_at_most
-            )
-        case Route.NONE:
-            return False
+    if purpose.route is Route.ORDINARY:
+        return True
+    if purpose.route is Route.NOTICE:
+        return case.children_in_household and any(
+            notice.purpose == purpose.id
+            and notice.supplier == query.supplier
+            and query.recipient_role in notice.to
+            and covers(notice.categories, query.category)
+            for notice in terms.notices
+        )
+    return (
+        case.evidenced_authority
+        and case.requester_party == query.supplier
+        and _is_own(terms, query, place)
+        and covers(purpose.report_families, query.category)
+        and place.category.sensitivity <= purpose.report_at_most
+    )
 
 
 def _hours_lifted(terms: Terms, query: Query, case: CaseFacts, place: Place) -> bool:

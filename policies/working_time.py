@@ -13,7 +13,6 @@ import holidays
 from policies.terms import Hours
 
 LOCAL: Final = ZoneInfo("Europe/London")
-_LONGEST_DAYS: Final = 3_700  # far beyond any deadline; stops a search that cannot end
 
 
 @functools.cache
@@ -51,16 +50,14 @@ def deadline_after(hours: Hours, start: datetime, *, count: int, working: bool) 
         return start.astimezone(UTC) + timedelta(hours=count)
     left = timedelta(hours=count)
     day = start.astimezone(LOCAL).date()
-    for offset in range(_LONGEST_DAYS):
-        opens, closes = _span(hours, day + timedelta(days=offset))
+    while True:  # ends: an agreement opens at least once a week
+        opens, closes = _span(hours, day)
+        day += timedelta(days=1)
         begin = max(opens, start.astimezone(UTC))
-        available = closes - begin
-        if available <= timedelta(0):
-            continue
+        available = max(closes - begin, timedelta(0))
         if left <= available:
             return begin + left
         left -= available
-    raise OverflowError("no working hours in ten years")
 
 
 def _span(hours: Hours, day: date) -> tuple[datetime, datetime]:

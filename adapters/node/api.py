@@ -205,7 +205,7 @@ def _add_requests(app: FastAPI, node: Node, person: Callable[..., PersonSettings
         role: Annotated[str, Query()],
     ) -> Response:
         opened = open_for_role(node, id_, _actor(node, who, role))
-        return json_response(build_summary(node, _raised(node, id_), opened))
+        return json_response(build_summary(node, _raised(node, id_), opened, role=role))
 
 
 def _shown(section: Any) -> dict[str, Any]:  # noqa: ANN401 - any opened section

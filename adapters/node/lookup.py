@@ -23,6 +23,7 @@ from policies.facts import SupplierFacts
 
 MASKED: Final = "(masked)"
 OPEN_MATCHES: Final = frozenset({"matched", "candidate"})
+FOUND: Final = OPEN_MATCHES | {"confirmed"}
 
 
 def match_key(subject: str, system: str) -> str:

@@ -34,8 +34,19 @@ def review_queue(node: Node, actor: Actor, indicators: list[Indicator]) -> dict[
         "party": node.party,
         "since": (node.now() - WEEK).isoformat(timespec="seconds"),
         "look_at_first": [_indicator(item, raised) for item in indicators],
-        "shared": [section.content for section in newest.values()],
+        "shared": [_record(section, raised) for section in newest.values()],
     }
+
+
+def _record(section: OpenedSection, raised: dict[str, Raised]) -> dict[str, Any]:
+    """A sharing record; the requester's own guardian knows who asked, whoever was found."""
+    record = section.content
+    own = raised.get(section.reference)
+    if own is None or record["requester"] is not None:
+        return record
+    asks = own.case_input["asks"]
+    reason = next(ask["reason"] for ask in asks if ask["supplier"] == record["supplier"])
+    return record | {"requester": own.actor, "reason": reason}
 
 
 def _indicator(item: Indicator, raised: dict[str, Raised]) -> dict[str, Any]:

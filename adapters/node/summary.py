@@ -22,12 +22,15 @@ _DATES: Final = ("date", "at", "start", "from", "opened_at", "since", "week")
 _HOME_EDUCATED: Final = "home_educated"
 
 
-def build_summary(node: Node, raised: Raised, opened: list[OpenedSection]) -> dict[str, Any]:
-    """Return the summary of a request for one post.
+def build_summary(
+    node: Node, raised: Raised, opened: list[OpenedSection], *, role: str
+) -> dict[str, Any]:
+    """Return the summary of a request for one post of this party.
 
     Args:
         node: This node.
         raised: The request.
+        role: The post's role.
         opened: The sections this post has opened, all versions; the newest of each counts.
 
     """
@@ -50,7 +53,7 @@ def build_summary(node: Node, raised: Raised, opened: list[OpenedSection]) -> di
         + [{"number": number, **item} for number, item in enumerate(items, start=1)],
         "nil_returns": [_nil(s) for s in newest if s.content["status"] == Status.NOT_KNOWN],
         "withheld": [_withheld(s) for s in newest if s.content["status"] in _HELD_BACK],
-        "missing": _missing(node, raised, newest, telephoned, delivered),
+        "missing": _missing(node, raised, newest, telephoned, delivered, role=role),
         "not_by_this_route": not_by_this_route(raised),
         "findings": findings(newest),
         "chronology": chronology(newest),
@@ -129,6 +132,8 @@ def _missing(
     newest: list[OpenedSection],
     telephoned: list[Telephoned],
     delivered: list[Delivered],
+    *,
+    role: str,
 ) -> list[dict[str, Any]]:
     """Who has not answered, what, why, and whom to ring."""
     now = node.now()
@@ -155,7 +160,8 @@ def _missing(
         if section.content["status"] in _UNANSWERED:
             add(section.supplier, section.category, _why(section))
     for line in raised.preview:
-        asked = line["outcome"] in PERMITTED and line["role"] == raised.actor["role"]
+        post = (line["party"], line["role"])
+        asked = line["outcome"] in PERMITTED and post == (node.party, role)
         supplier, category = line["supplier"], line["category"]
         if not asked or (supplier, category) in opened or supplier in rung:
             continue

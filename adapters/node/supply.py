@@ -17,7 +17,7 @@ from adapters.node.answering import build_answer, queue_answer
 from adapters.node.compose import compose, queue
 from adapters.node.context import Node
 from adapters.node.intake import CheckedOrder, check_order, open_identities, open_reason
-from adapters.node.lookup import OPEN_MATCHES, match_subjects, section_content
+from adapters.node.lookup import FOUND, match_subjects, section_content
 from adapters.node.records import Order, Task
 from adapters.node.store import Tx
 from adapters.node.tasks import make_confirm_tasks, make_manual_tasks, make_review_tasks, task_id
@@ -108,7 +108,7 @@ def _reason(
 ) -> dict[str, Any] | None:
     """The reason is opened only after a match, or where a person answers by hand."""
     by_hand = any(node.systems.supplying(line.category) is None for line in order.lines)
-    found = any(match["status"] in OPEN_MATCHES for match in matches.values())
+    found = any(match["status"] in FOUND for match in matches.values())
     return open_reason(node, order) if found or by_hand else None
 
 

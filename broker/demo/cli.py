@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-import httpx2
 import msgspec
 import typer
 from rich.console import Console
@@ -38,6 +37,7 @@ from broker.demo.world import World, write_world
 
 app = typer.Typer(invoke_without_command=True, add_completion=False)
 _SEED = 20261006
+_PRINTED_WIDTH = 120  # where it is piped into a file
 
 
 @app.callback(invoke_without_command=True)
@@ -53,7 +53,7 @@ def demo(
     ] = None,
 ) -> None:
     """Run a broker and six agencies' nodes, and the main job through them, in under a minute."""
-    console = Console(file=sys.stderr if as_json else sys.stdout)
+    console = _console(as_json=as_json)
     if population not in {None, "febrl4"}:
         typer.echo("mash: --population takes febrl4", err=True)
         raise typer.Exit(2)
@@ -72,6 +72,12 @@ def demo(
         typer.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
     if report["leaks_found"] or not report["ledger"]["verified"]:
         raise typer.Exit(1)
+
+
+def _console(*, as_json: bool) -> Console:
+    """Progress goes to standard error when standard output is for the JSON object."""
+    console = Console(file=sys.stderr if as_json else sys.stdout)
+    return console if console.is_terminal else Console(file=console.file, width=_PRINTED_WIDTH)
 
 
 @contextmanager
@@ -132,7 +138,7 @@ def _tell(
         say(f"{len(scenarios)} requests: asked, decided twice, matched, read, sealed, released …")
         told = [raise_scenario(deployment, scenario) for scenario in scenarios]
         settle(deployment, told, people)
-        earlier = httpx2.get(f"{deployment.broker_url}/v1/ledger/checkpoint").text
+        earlier = deployment.http.get(f"{deployment.broker_url}/v1/ledger/checkpoint").text
         say("S07 again, with the GP's system unplugged …")
         (world.directory / "gp").rename(world.directory / "gp-unplugged")
         again = raise_scenario(deployment, scenarios[-1], name="S07, GP unplugged")
@@ -156,7 +162,7 @@ def _examine(
     *,
     shown_on: Console | None,
 ) -> dict[str, Any]:
-    returned = feedback(deployment)
+    returned = feedback(deployment, told)
     guardians = guardian_queues(deployment)
     export, ledger = export_ledger(deployment)
     attempts = tamper(deployment, export, earlier)

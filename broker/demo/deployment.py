@@ -72,6 +72,8 @@ class Deployment:
     acts: tuple[dict[str, str], ...]
     clock: Clock
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    http: httpx2.Client = field(default_factory=lambda: httpx2.Client(timeout=5.0))
+    clients: dict[tuple[str, str], LocalClient] = field(default_factory=dict)
 
     @property
     def broker_url(self) -> str:
@@ -89,8 +91,10 @@ class Deployment:
 
     def client(self, party: str, role: str) -> LocalClient:
         """Return a client on the token of the person who holds `role` at `party`."""
-        person = self.person(party, role)
-        return LocalClient(self.node_url(party), self.tokens[party, person.name])
+        if (party, role) not in self.clients:
+            token = self.tokens[party, self.person(party, role).name]
+            self.clients[party, role] = LocalClient(self.node_url(party), token)
+        return self.clients[party, role]
 
     def person(self, party: str, role: str) -> Staff:
         """Return who holds `role` at `party`."""
@@ -101,7 +105,7 @@ class Deployment:
         self._start("broker", ["broker", "run", "--dir", str(self.plan.directory / "broker")])
         self._await("broker", f"{self.broker_url}/readyz")
         for act in self.acts:
-            httpx2.post(f"{self.broker_url}/v1/agreement/acts", json=act).raise_for_status()
+            self.http.post(f"{self.broker_url}/v1/agreement/acts", json=act).raise_for_status()
 
     def start_node(self, party: str) -> None:
         """Start a party's node without waiting."""
@@ -155,7 +159,7 @@ class Deployment:
             if self.processes[name].poll() is not None:
                 break
             try:
-                if httpx2.get(url, timeout=2.0).status_code == httpx2.codes.OK:
+                if self.http.get(url).status_code == httpx2.codes.OK:
                     return
             except httpx2.HTTPError:
                 pass

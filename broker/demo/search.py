@@ -38,14 +38,16 @@ def search(words: Iterable[str], named: Iterable[tuple[str, bytes]]) -> list[Fou
         named: Name and bytes of each thing to look in.
 
     """
-    needles = [form for word in words for form in [_forms(word)]]
+    numbers = {form: number for number, word in enumerate(words) for form in _forms(word)}
+    anything = re.compile(b"|".join(re.escape(form) for form in sorted(numbers, key=len)[::-1]))
+    shortest = min(map(len, numbers))
     found = []
     for name, data in named:
         seen = {
-            number
+            numbers[match]
             for layer in layers(data)
-            for number, forms in enumerate(needles)
-            if any(form in layer for form in forms)
+            if len(layer) >= shortest
+            for match in anything.findall(layer)
         }
         found += [Found(where=name, number=number) for number in sorted(seen)]
     return found
@@ -93,6 +95,7 @@ def _inflated(data: bytes) -> Iterator[bytes]:
         yield inflated
 
 
-def _forms(word: str) -> tuple[bytes, ...]:
-    lower = word.casefold()
-    return (lower.encode(), lower.encode("utf-16-le"), lower.replace(" ", "%20").encode())
+def _forms(word: str) -> set[bytes]:
+    """Every way a word stands in a layer, whose ASCII letters are in lower case."""
+    spelled = {word, word.casefold(), word.replace(" ", "%20")}
+    return {form.encode(code).lower() for form in spelled for code in ("utf-8", "utf-16-le")}

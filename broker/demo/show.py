@@ -1,6 +1,6 @@
 """Printing the demonstration for people: a manager, a Caldicott Guardian, an expert witness."""
 
-from collections import Counter
+from collections.abc import Iterable
 from typing import Any, Final
 
 from rich.console import Console
@@ -16,6 +16,8 @@ from policies.agreement import Agreement
 
 _COLOUR: Final = {"PERMIT": "green", "REVIEW": "yellow", "DENY": "red"}
 _SAID: Final = {"PERMIT": "permitted", "REVIEW": "after review", "DENY": "not by this route"}
+GUARDIAN_SHOWN: Final = "northshire-icb-gp"  # the others are counted
+_EVENTS: Final = 4  # newest lines of the chronology to print
 _STATUS: Final = {
     "KNOWN_DATA": "known",
     "KNOWN_NO_RELEVANT": "known, nothing relevant",
@@ -60,6 +62,9 @@ def _print_request(console: Console, told: Told, agreement: Agreement) -> None:
     console.print(f"Referrer: “{told.scenario.case['referral']['words'][:160]}…”")
     console.print(_decisions(told, agreement))
     console.print(_opened(told))
+    for event in told.summary["chronology"][-_EVENTS:]:
+        said = ", ".join(f"{_words(key)} {value}" for key, value in event["row"].items())
+        console.print(f"  {event['date'][:10]} {event['controller']}: {said}"[:200], style="dim")
     for item in told.summary["findings"]:
         name = item["subject"]["name"]
         console.print(f"  Finding: [bold]{item['finding']}[/bold] ({name})")
@@ -80,38 +85,76 @@ def _print_request(console: Console, told: Told, agreement: Agreement) -> None:
 
 
 def _decisions(told: Told, agreement: Agreement) -> Table:
-    table = Table("asked of", "category", "about", "for", "decision", "rule and reason", "remedy")
+    table = Table(expand=True)
+    table.add_column("what, about whom", ratio=5)
+    table.add_column("for", ratio=2)
+    table.add_column("decision", min_width=17)
+    table.add_column("rule; and how to mend a refusal", ratio=6)
+    answered = _answered(told)
+    supplier = ""
     for line in told.preview:
-        denied = line["outcome"] == "DENY"
-        ring = f"{line['contact']['post']}, {line['contact']['telephone']}"
+        if line["supplier"] != supplier:
+            supplier = line["supplier"]
+            name = agreement.terms.parties[supplier].name
+            table.add_section()
+            table.add_row(Text(f"{name}: {answered.get(supplier, 'not asked')}", style="bold"))
+        because = f"{line['rule']} {_words(line['reason'])}"
+        if line["outcome"] == "DENY":
+            ring = f"{line['contact']['post']}, {line['contact']['telephone']}"
+            because += f". {line['remedy']} Ring {ring}."
         table.add_row(
-            agreement.terms.parties[line["supplier"]].name,
-            line["category"],
-            _words(line["subject_role"] or "nobody on the case"),
+            f"{line['category']}, {_words(line['subject_role'] or 'nobody on the case')}",
             _words(line["role"].removeprefix("mash_")),
             Text(_SAID[line["outcome"]], style=_COLOUR[line["outcome"]]),
-            f"{line['rule']} {_words(line['reason'])}",
-            f"{line['remedy']} Or ring {ring}." if denied else "",
+            because,
         )
     return table
 
 
-def _opened(told: Told) -> Table:
-    table = Table("post", "opened", "what it found", title="What each post could open")
-    for post, sections in told.posts.items():
-        newest: dict[tuple[str, str], dict[str, Any]] = {}
-        for section in sections:
-            if section["category"] != SHARING_RECORD:
-                newest[section["category"], section["subject"]["ref"]] = section
-        if not newest:
-            table.add_row(_words(post), "0", Text("nothing is sealed to this post", style="dim"))
+def _answered(told: Told) -> dict[str, str]:
+    """Say of every supplier how it answered: by machine, by a named person, by telephone."""
+    said: dict[str, str] = {}
+    for section in (s for sections in told.posts.values() for s in sections):
+        if section["category"] == SHARING_RECORD:
             continue
-        statuses = Counter(_STATUS[s["status"]] for s in newest.values())
-        detail = ", ".join(f"{count} {status}" for status, count in statuses.items())
-        notes = [s["note"] for s in newest.values() if s.get("note")]
-        note = f"\n“{notes[0]}”" if notes else ""
-        table.add_row(_words(post), str(len(newest)), detail + note)
+        who = section.get("answered_by") or section.get("confirmed_by")
+        by = f"{who['name']}, {who['title']}" if who else "by machine"
+        if who or section["supplier"] not in said:
+            away = section["status"] == "UNAVAILABLE"
+            said[section["supplier"]] = "its system did not answer" if away else f"answered, {by}"
+    for ask in told.decisions["asks"]:
+        if ask["route"] == "telephone":
+            said[ask["supplier"]] = "has no node: answered by telephone"
+    return said
+
+
+def _opened(told: Told) -> Table:
+    table = Table("post", "could open", "and found", title="Posts", expand=True)
+    for post, sections in told.posts.items():
+        newest = {
+            (s["category"], s["subject"]["ref"]): s
+            for s in sections
+            if s["category"] != SHARING_RECORD
+        }
+        role = _words(post.split("/", 1)[1].removeprefix("mash_"))
+        if not newest:
+            table.add_row(role, "nothing", Text("nothing is sealed to this post", style="dim"))
+            continue
+        opened = ", ".join(sorted({category for category, _ in newest}))
+        table.add_row(role, opened, _found(newest.values()))
     return table
+
+
+def _found(sections: Iterable[dict[str, Any]]) -> str:
+    said = []
+    for section in sections:
+        text = f"{section['category']}: {_STATUS[section['status']]}"
+        if section.get("withheld"):
+            text += f" ({section['withheld']} line withheld, {_words(section['reason'])})"
+        if section.get("note"):
+            text += f" “{section['note']}”"
+        said.append(text)
+    return "\n".join(said)
 
 
 def _print_broker(console: Console, saw: dict[str, Any], leaks: Leaks) -> None:
@@ -138,25 +181,32 @@ def _print_broker(console: Console, saw: dict[str, Any], leaks: Leaks) -> None:
 
 def _print_guardians(console: Console, guardians: dict[str, dict[str, Any]]) -> None:
     console.rule("[bold]What the Caldicott Guardians see (mash review queue)")
-    table = Table("guardian of", "asked by", "RAG", "reason", "what was shared")
-    for party, queue in guardians.items():
-        for record in queue["shared"]:
-            requester = record["requester"] or {}
-            table.add_row(
-                party,
-                requester.get("name") or f"{record['requester_party']} (nobody matched)",
-                record["rag"],
-                record["reason"] or "sealed: it opens only on a match",
-                ", ".join(
-                    sorted(f"{line['category']}: {line['status']}" for line in _distinct(record))
-                ),
-            )
-    console.print(table)
+    for party in (GUARDIAN_SHOWN, *[party for party in guardians if party != GUARDIAN_SHOWN]):
+        shared = guardians[party]["shared"]
+        if party != GUARDIAN_SHOWN:
+            console.print(f"  {party}: {len(shared)} sharing records this week")
+            continue
+        console.print(_records(party, shared))
     for party, queue in guardians.items():
         for item in queue["look_at_first"]:
             who = (item["requester"] or {}).get("name", "")
             console.print(f"  Look first ({party}): {who}: {item['sentence']}", style="yellow")
     console.print()
+
+
+def _records(party: str, shared: list[dict[str, Any]]) -> Table:
+    title = f"The week of the Caldicott Guardian of {party}"
+    table = Table("asked by", "reason", "what was shared", title=title, expand=True)
+    for record in shared:
+        requester = record["requester"] or {}
+        table.add_row(
+            requester.get("name") or f"{record['requester_party']}: nobody matched",
+            f"{record['rag'].upper()} {record['reason'] or '(sealed: opens on a match only)'}",
+            "\n".join(
+                sorted(f"{x['category']}: {_STATUS[x['status']]}" for x in _distinct(record))
+            ),
+        )
+    return table
 
 
 def _distinct(record: dict[str, Any]) -> list[dict[str, Any]]:

@@ -90,8 +90,7 @@ def _settled(deployment: Deployment, told: Told, people: Representatives) -> boo
     requester = deployment.client(COUNCIL, told.scenario.requester)
     delivered = requester.get(f"/requests/{told.request}")["delivered"]
     answered = {d["supplier"] for d in delivered if d["kind"] == "answer" and d["version"] > 1}
-    expected = {ask["supplier"] for ask in told.decisions["asks"] if ask["route"] == "node"}
-    if not expected <= answered or not people.idle():
+    if not _answering(told) <= answered or not people.idle():
         return False
     return all(
         _agent_idle(deployment.client(party, REPRESENTATIVE)) for party in deployment.plan.parties
@@ -183,9 +182,26 @@ def guardian_queues(deployment: Deployment) -> dict[str, dict[str, Any]]:
     }
 
 
-def feedback(deployment: Deployment) -> dict[str, list[dict[str, Any]]]:
-    """Return the feedback that has reached each agency."""
-    return {
-        party: deployment.client(party, REPRESENTATIVE).get("/feedback")["feedback"]
-        for party in deployment.plan.parties
-    }
+def feedback(deployment: Deployment, told: Iterable[Told]) -> dict[str, list[dict[str, Any]]]:
+    """Return the feedback that has reached each agency, once all of it has.
+
+    Raises:
+        StoryError: An agency that answered has had no feedback in time.
+
+    """
+    expected = sum(len(_answering(one)) for one in told)
+    end = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        received: dict[str, list[dict[str, Any]]] = {
+            party: deployment.client(party, REPRESENTATIVE).get("/feedback")["feedback"]
+            for party in deployment.plan.parties
+        }
+        if sum(map(len, received.values())) == expected:
+            return received
+        if time.monotonic() > end:
+            raise StoryError("an agency that answered had no feedback")
+        time.sleep(0.1)
+
+
+def _answering(told: Told) -> set[str]:
+    return {ask["supplier"] for ask in told.decisions["asks"] if ask["route"] == "node"}

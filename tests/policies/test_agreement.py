@@ -15,6 +15,11 @@ from policies.errors import AgreementError
 from policies.schedule import with_schedule
 from policies.schema import json_schema
 
+SMOKE = "{name: S, kind: fire, supplies: [], signs: []}"
+SWITCHBOARD = (
+    "{in_hours: {post: A, telephone: 01632 960 100},"
+    " out_of_hours: {post: A, telephone: 01632 960 100}}"
+)
 REPLACEMENTS = [
     ("  emergency: {lifts", "  emergancy: {lifts", "emergency"),
     ("effect: hold, when: identity_unc", "effect: Hold, when: identity_unc", "hold"),
@@ -46,6 +51,23 @@ REPLACEMENTS = [
     ("size_classes: [4096, 16384", "size_classes: [16384, 4096", None),
     ("to: [school_dsl, ", "to: [school_dls, ", "school_dsl"),
     ("route: notice", "route: ordinary", None),
+    ("subject_caps: {subject_child: 4,", "subject_caps: {}\n    dash2: {subject_child: 4,", None),
+    ("    northshire-fire: {operator", "    northshire-ice: {operator", None),
+    ("    northshire-fire: {name", f"    smoke: {SMOKE}\n    northshire-fire: {{name", None),
+    (
+        "    northshire-fire: {in_hours",
+        f"    northshire-firm: {SWITCHBOARD}\n    northshire-fire: {{in_hours",
+        "northshire-fire",
+    ),
+    ("      green: {decider", "      violet: {decider", None),
+    ("  rag:\n", "  rag:\n    violet: {title: x, consent: not_shared, fan_out: none}\n", None),
+    ("    green: {title: support with", "    blue2: {title: support with", "blue"),
+    ("version: 3.1.0", "version: [3, 1]", None),
+    ("id: D02, effect: deny", "id: D02, effect: [deny]", None),
+    ("asks: [eh.involvement, eh.assessment]}", "asks: []}", None),
+    ("lifts: [outside_hours]", "lifts: {outside_hours: yes}", None),
+    ("own_records_groups: {admin: 0}", "own_records_groups: [admin]", None),
+    ("ed25519: to-be-pinned", "ed25519: AAAAAAAAAAAAAAAAAAAAA", None),
     ("    northshire-fire: {in_hours", "    northshire-ice: {in_hours", None),
     ("groups: [decider]", "groups: [deciders]", "decider"),
     ("red: {title: immediate", "red: &r {title: immediate", None),
@@ -175,6 +197,7 @@ def _filled(agreement: Agreement) -> dict[str, object]:
         },
         "broker": {"operator": "ops", "origin": "broker.example/demo", "log_key": b"\x07" * 32},
         "slots": {"red": 1, "other": 1},
+        "size_classes": [1024, 65536],
     }
 
 
@@ -191,6 +214,7 @@ def test_a_filled_schedule_loads_pinned_with_the_same_terms(
     assert loaded.schedule.parties["northshire-police"].ed25519 == b"\x01" * 32
     assert loaded.schedule.broker.log_key == b"\x07" * 32
     assert loaded.slot_seconds("red") == loaded.slot_seconds("green") == 1
+    assert loaded.schedule.size_classes == (1024, 65536)
     assert loaded.schedule.witness == northshire.schedule.witness
 
 

@@ -174,6 +174,8 @@ def test_every_denial_says_what_to_do_and_whom_to_ring(engine: Engine, draw: Dra
         ({}, {"dash": "extreme"}),
         ({}, {"consent": "yes", "rag": "green"}),
         ({}, {"purpose": {}}),
+        ({}, {"second_factor": "no"}),
+        ({}, {"justified": "no"}),
     ],
 )
 def test_what_nobody_knows_is_denied_as_undecidable(
@@ -191,6 +193,22 @@ def test_what_nobody_knows_is_denied_as_undecidable(
     assert _words(decision) == "DENY D00"
     assert decision.contact.telephone
     assert decision.fields_allowed == ()
+
+
+def test_what_no_rule_speaks_about_is_denied_as_undecidable(
+    northshire_yaml: bytes, standing: Standing, query: Query, case: CaseFacts
+) -> None:
+    lines = northshire_yaml.decode().splitlines(keepends=True)
+    silent = load_agreement(
+        "".join(line for line in lines if "id: V11" not in line).encode(),
+        source="silent",
+        allow_unpinned=True,
+    )
+    restricted = replace(query, category="csc.adoption_preidentity", supplier="northshire-cc")
+
+    decision = Engine(silent, standing).decide(restricted, case)
+
+    assert _words(decision) == "DENY D00"
 
 
 def test_explaining_what_nobody_knows_names_the_fact(

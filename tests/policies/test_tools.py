@@ -1,6 +1,8 @@
 """The commands and what they print: test, lint, explain, diff, render; examples in files."""
 
 import json
+from datetime import datetime
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -11,12 +13,13 @@ from policies.cases import file_examples, one_example, own_examples, run_example
 from policies.cli import app
 from policies.decide import Engine
 from policies.diff import diff
-from policies.errors import CasesError
+from policies.errors import AgreementError, CasesError
 from policies.explain import explain_lines
 from policies.lint import lint
 from policies.render import render_markdown
 from policies.standing import Standing
 from policies.vocabulary import vocabulary
+from policies.working_time import LOCAL
 
 SCENARIOS = Path(__file__).parent / "data" / "scenarios-public.json"
 ROW = {
@@ -185,8 +188,65 @@ def test_explaining_a_permit_lists_its_fields(northshire: Agreement, engine: Eng
     assert "masked: none" in text
 
 
-def test_the_shipped_agreement_has_no_lint_error(northshire: Agreement) -> None:
-    assert [finding for finding in lint(northshire) if finding.level == "error"] == []
+def _shipped(name: str) -> Agreement:
+    data = resources.files("policies.agreements").joinpath(f"{name}.yaml").read_bytes()
+    return load_agreement(data, source=f"{name}.yaml", allow_unpinned=True)
+
+
+@pytest.mark.parametrize("name", ["northshire", "westmoor", "eastvale"])
+def test_shipped_agreements_have_no_lint_error_and_keep_their_examples(name: str) -> None:
+    agreement = _shipped(name)
+
+    assert [finding for finding in lint(agreement) if finding.level == "error"] == []
+    assert not any(r.differs for r in run_examples(agreement, own_examples(agreement)))
+
+
+def test_another_hubs_clock_and_ratings_are_configuration() -> None:
+    friday_noon = datetime(2026, 10, 9, 13, 0, tzinfo=LOCAL)
+    four_ratings, office_hours = _shipped("westmoor"), _shipped("eastvale")
+
+    due = four_ratings.deadline("red", friday_noon)
+
+    assert due == datetime(2026, 10, 9, 17, 0, tzinfo=LOCAL)
+    assert four_ratings.deadline("amber", friday_noon) == datetime(2026, 10, 14, 13, tzinfo=LOCAL)
+    assert four_ratings.deadline("blue", friday_noon) is None
+    with pytest.raises(KeyError):
+        office_hours.deadline("red", friday_noon)
+
+
+def test_gates_and_rules_of_a_rating_that_a_hub_does_not_have() -> None:
+    data = resources.files("policies.agreements").joinpath("eastvale.yaml").read_bytes()
+    rule = data.replace(
+        b"when: within_review_gate, rag: amber", b"when: within_review_gate, rag: red"
+    )
+    gate = data.replace(b"      amber: {decider", b"      green: {decider")
+    assert rule != data != gate
+
+    found = lint(load_agreement(rule, source="rule", allow_unpinned=True))
+
+    assert "rule V12: no rating 'red'" in {finding.message for finding in found}
+    with pytest.raises(AgreementError, match="no rating"):
+        load_agreement(gate, source="gate", allow_unpinned=True)
+
+
+def test_statutes_verified_beyond_the_agreements_end_need_no_warning(
+    northshire_yaml: bytes,
+) -> None:
+    short = _changed(
+        northshire_yaml,
+        ("review_due: 2027-08-31", "review_due: 2026-11-01"),
+        ("expires: 2027-11-30", "expires: 2026-11-30"),
+    )
+
+    assert "legal_basis" not in {finding.check for finding in lint(short)}
+
+
+def test_a_rating_that_a_hub_does_not_have_is_undecidable() -> None:
+    agreement = _shipped("eastvale")
+    example = one_example(agreement, json.dumps(ROW | {"rag": "red"}))
+    engine = Engine(agreement, Standing(signed=frozenset(agreement.terms.tests_signed)))
+
+    assert engine.decide(example.query, example.case, example.supplier).rule == "D00"
 
 
 @pytest.mark.parametrize(
@@ -196,6 +256,7 @@ def test_the_shipped_agreement_has_no_lint_error(northshire: Agreement) -> None:
         ("never: [source_identity]", "never: [urn]", "fields"),
         ("never: [source_identity]", "mask: [source_identity]", "fields"),
         ("gateway: ca1989_s17", "gateway: ca2004_s16LA", "legal_basis"),
+        ("effective_from: 2026-09-01", "effective_from: 1980-09-01", "legal_basis"),
         ("effective_from: 2026-09-01", "effective_from: 1990-09-01", "review"),
         ("    apd_ref: APD-NS-2026-03\n", "", "policy_document"),
         ("consent: required, fan_out", "consent: not_required, fan_out", "ratings"),
@@ -269,6 +330,7 @@ def test_equal_agreements_have_no_difference(northshire: Agreement, draft: Path)
         ("allow: [practice, registered_since]", "allow: [practice]", "no longer holds registered"),
         ("allow: [practice, registered_since]", "allow: [practice, x]", "may now hold x"),
         ("      allow: [practice, registered_since]\n", "", "may now hold any field"),
+        ("kind: fire,", "kind: fire, part3_dpa: no,", "fire.part3_dpa is new: no"),
         (", part3_dpa: yes", "", "parties.northshire-police.part3_dpa is gone (was yes)"),
         ("hfea: {categories: []", "hfea: {categories: [asc]", "prohibitions.hfea.categories was"),
         ("why: The case was rated", "why: The case is rated", "rules.D12.why was"),
