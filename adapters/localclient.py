@@ -19,6 +19,10 @@ class LocalClient:
             base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=60.0
         )
 
+    def close(self) -> None:
+        """Let the connections go."""
+        self._http.close()
+
     def get(self, path: str, **params: str) -> dict[str, Any]:
         """Return the JSON object at `path`.
 

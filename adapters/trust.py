@@ -63,7 +63,7 @@ class Verified:
 class CredentialBook:
     """Verified credentials by kid; entries arrive in any order but count only with their chain."""
 
-    def __init__(self, roots: Mapping[str, RootPublic], *, mash: str | None = None) -> None:
+    def __init__(self, roots: Mapping[str, RootPublic], *, mash: str) -> None:
         """Start empty, trusting only the party roots that the agreement names, for one MASH."""
         self._roots = dict(roots)
         self._mash = mash
@@ -93,7 +93,7 @@ class CredentialBook:
 
     def all(self) -> Iterable[Credential]:
         """Return every verified credential."""
-        return self._verified.values()
+        return tuple(self._verified.values())
 
     def posts(self, party: str, role: str, *, at: datetime) -> Credential | None:
         """Return the post's seal key that is valid at `at` and expires last, or None."""
@@ -108,7 +108,7 @@ class CredentialBook:
     ) -> Credential | None:
         fitting = [
             c
-            for c in self._verified.values()
+            for c in tuple(self._verified.values())  # a snapshot: another thread may add
             if (c.party, c.role, c.kind) == (party, role, kind) and c.not_before <= at < c.expires
         ]
         return max(fitting, key=lambda c: (c.expires, c.kid), default=None)

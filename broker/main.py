@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Final
 
 import structlog
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from adapters.clock import Clock, clock_for
 from audit.checkpoint import open_checkpoint, vkey_text
@@ -42,22 +43,29 @@ _DRAIN_SECONDS: Final = 3
 class Broker:
     """A running broker without its server."""
 
-    app: FastAPI
+    app: ASGIApp
     services: Services
     lock: ProcessLock
 
     def close(self) -> None:
         """Finish what is queued and let the data folder go."""
         self.services.writer.stop()
+        self.services.reads.close()
         self.lock.release()
 
 
-def build(settings: BrokerSettings, *, clock: Clock | None = None) -> Broker:
+def build(
+    settings: BrokerSettings,
+    *,
+    clock: Clock | None = None,
+    on_failure: Callable[[], None] | None = None,
+) -> Broker:
     """Return a broker over the data folder that `mash broker init` made.
 
     Args:
         settings: What the broker is told.
         clock: A clock in place of the settings' one.
+        on_failure: Told when the writer has stopped for good; without it the process is ended.
 
     Raises:
         AgreementError: Not initialised, or the agreement names another log key.
@@ -68,7 +76,7 @@ def build(settings: BrokerSettings, *, clock: Clock | None = None) -> Broker:
     hub, token_secret = _hub(settings, clock)
     lock = ProcessLock(settings.data_dir / "broker.lock")
     try:
-        services = _services(settings, hub, token_secret)
+        services = _services(settings, hub, token_secret, on_failure or _end_process)
     except BaseException:
         lock.release()
         raise
@@ -100,7 +108,9 @@ def _hub(settings: BrokerSettings, clock: Clock | None) -> tuple[Hub, bytes]:
     return hub, store.get(TOKEN_KEY)
 
 
-def _services(settings: BrokerSettings, hub: Hub, token_secret: bytes) -> Services:
+def _services(
+    settings: BrokerSettings, hub: Hub, token_secret: bytes, on_failure: Callable[[], None]
+) -> Services:
     wakeups = Wakeups()
     writer = Writer(
         open_writer(settings.database),
@@ -108,7 +118,7 @@ def _services(settings: BrokerSettings, hub: Hub, token_secret: bytes) -> Servic
         clock=hub.clock,
         salt=new_salt,
         on_commit=wakeups.wake,
-        on_failure=_end_process,
+        on_failure=on_failure,
     )
     reader = open_reader(settings.database)
     reads = Reads(reader)
@@ -131,10 +141,13 @@ def _end_process() -> None:
 
 def run(settings: BrokerSettings) -> None:
     """Serve until SIGTERM or SIGINT, then drain."""
-    configure_logs(settings.log_level)
     broker = build(settings)
+    configure_logs(settings.log_level)
     log = structlog.get_logger()
     log.info("broker_started", origin=broker.services.hub.origin, port=settings.port)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn drains, then raises the signal again for this handler: closing comes after it.
+        signal.signal(number, lambda *_: None)
     try:
         uvicorn.run(
             broker.app,

@@ -5,17 +5,19 @@ would, with nothing left out: everything is signed, sealed blobs are bytes of th
 `World.check()` verifies the whole ledger from its export.
 """
 
+import copy
 import hashlib
 import itertools
-from dataclasses import dataclass, field
+import shutil
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
-from fastapi import FastAPI
 from pydantic import SecretStr
+from starlette.types import ASGIApp
 
 from adapters import protocol as wire
 from audit.checkpoint import read_checkpoint_unsafe, vkey_text
@@ -23,11 +25,12 @@ from audit.entry import parse_entry
 from audit.export import write_export
 from audit.verify import verify_export
 from broker.exchange.membership import prepare_act, prepare_credential, read_act
-from broker.install import create_log_key, install
+from broker.install import KEYS, create_log_key, install
 from broker.main import Broker, build
 from broker.settings import BrokerSettings
 from keys.credentials import Credential, Kind, issue, issue_operational, quarter_of
 from keys.encoding import encode_base64url
+from keys.keystore import FileKeyStore
 from keys.randomness import new_ref, new_salt
 from keys.sealing import SealKey
 from keys.signing import RootKey, SigningKey, sign_jws
@@ -40,6 +43,7 @@ POLICE: Final = "northshire-police"
 TRUST: Final = "northshire-nhs-ft"
 FIRE: Final = "northshire-fire"
 DECIDER: Final = "mash_decision_maker"
+M = TypeVar("M", bound=wire.Claims)
 
 
 class TestClock:
@@ -61,10 +65,10 @@ class TestClock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Signed:
+class Signed(Generic[M]):
     """A signed message, its hash and the body that would be posted."""
 
-    message: wire.Message
+    message: M
     jws: str
     sha256: str
     body: bytes
@@ -132,15 +136,15 @@ class Agency:
 
     def sign(
         self,
-        type_: type[Any],
+        type_: type[M],
         *,
         key: SigningKey | None = None,
         blobs: list[bytes] | None = None,
-        **fields: Any,
-    ) -> Signed:
+        **fields: object,
+    ) -> Signed[M]:
         """Return a message with every common claim filled in, signed by `key` or the node."""
         now = int(self.world.clock().timestamp())
-        claims = {
+        claims: dict[str, Any] = {
             "iss": self.party,
             "aud": self.world.origin,
             "iat": now,
@@ -156,13 +160,17 @@ class Agency:
         digest = wire.sha256_hex(jws.encode())
         return Signed(message=message, jws=jws, sha256=digest, body=body)
 
-    def sign_as(self, role: str, type_: type[Any], **fields: Any) -> Signed:
+    def sign_as(
+        self, role: str, type_: type[M], *, blobs: list[bytes] | None = None, **fields: object
+    ) -> Signed[M]:
         """Return a message signed by a person of this party in `role`."""
         credential = self.person(role)
         key = self.people[role][0]
-        return self.sign(type_, key=key, actor_ref=credential.actor_ref, role=role, **fields)
+        return self.sign(
+            type_, key=key, blobs=blobs, actor_ref=credential.actor_ref, role=role, **fields
+        )
 
-    def assertion(self, **claims: Any) -> str:
+    def assertion(self, **claims: object) -> str:
         """Return a client assertion for the token endpoint."""
         now = int(self.world.clock().timestamp())
         payload = {
@@ -193,6 +201,12 @@ class World:
         template = files("policies").joinpath("agreements/northshire.yaml").read_bytes()
         draft = load_agreement(template, source="northshire.yaml", allow_unpinned=True)
         roots = {party: RootKey.generate() for party in draft.schedule.parties}
+        FileKeyStore(
+            directory / KEYS,
+            secret=SECRET,
+            operations=1,  # the cheapest store there is: its secret guards nothing
+            memory_bytes=8192,
+        )
         log_key = create_log_key(directory, secret=SECRET)
         self.document = _pinned(template, draft, roots, log_key)
         self.agreement = install(directory, self.document, source="northshire.yaml", secret=SECRET)
@@ -204,7 +218,7 @@ class World:
             self._join(self.agencies[party])
 
     @property
-    def app(self) -> FastAPI:
+    def app(self) -> ASGIApp:
         """The broker's application."""
         return self.broker.app
 
@@ -223,11 +237,27 @@ class World:
         settings = BrokerSettings(
             data_dir=self.directory, keystore_secret=SecretStr(SECRET.decode())
         )
-        return build(settings, clock=self.clock)
+        return build(settings, clock=self.clock, on_failure=lambda: None)
+
+    def stop(self) -> None:
+        """Stop the broker."""
+        self.broker.close()
+
+    def fork(self, directory: Path) -> "World":
+        """Return a running copy of this stopped world in `directory`, which must not exist."""
+        shutil.copytree(self.directory, directory)
+        forked = copy.copy(self)
+        forked.directory, forked.clock = directory, TestClock(self.clock.now)
+        forked.broker = forked.start()
+        forked.agencies = {
+            party: replace(agency, world=forked, people={})
+            for party, agency in self.agencies.items()
+        }
+        return forked
 
     def restart(self) -> None:
         """Stop the broker and start another on the same folder."""
-        self.broker.close()
+        self.stop()
         self.broker = self.start()
 
     def _join(self, agency: Agency) -> None:

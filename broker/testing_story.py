@@ -30,6 +30,10 @@ class Line:
             self._token = str(reply.json()["access_token"])
         return self._token
 
+    def forget_token(self) -> None:
+        """Fetch a new token for the next call: the clock was moved."""
+        self._token = None
+
     def fetch_token(self, assertion: str, **fields: str) -> Any:  # noqa: ANN401 - the client's response
         """Return the token endpoint's response to an assertion."""
         form = {
@@ -40,7 +44,7 @@ class Line:
         }
         return self.client.post("/v1/token", data=form | fields)
 
-    def post(self, path: str, message: Signed | bytes) -> Any:  # noqa: ANN401 - the client's response
+    def post(self, path: str, message: Signed[Any] | bytes) -> Any:  # noqa: ANN401 - the client's response
         """Return the response to a posted message."""
         body = message if isinstance(message, bytes) else message.body
         return self.client.post(
@@ -80,8 +84,8 @@ class Story:
         *,
         suppliers: tuple[str, ...] = (POLICE,),
         change_ask: dict[str, Any] | None = None,
-        **changes: Any,
-    ) -> Signed:
+        **changes: object,
+    ) -> Signed[wire.Request]:
         """Return a RED request about one child, asking each supplier for one category."""
         request, subject = new_ref("r"), wire.Subject(ref=new_ref("s"), role="subject_child")
         blobs: list[bytes] = []
@@ -135,9 +139,11 @@ class Story:
             reason=reason,
         )
 
-    def send_request(self, **changes: Any) -> tuple[Signed, wire.DecisionSet]:
+    def send_request(
+        self, *, suppliers: tuple[str, ...] = (POLICE,), **changes: object
+    ) -> tuple[Signed[wire.Request], wire.DecisionSet]:
         """Send a request; return it with the broker's decisions."""
-        request = self.write_request(**changes)
+        request = self.write_request(suppliers=suppliers, change_ask=None, **changes)
         reply = self.council.post("/requests", request)
         if reply.status_code != 201:  # noqa: PLR2004 - created
             raise AssertionError(reply.text)
@@ -162,8 +168,8 @@ class Story:
         line: Line | None = None,
         version: int = 1,
         drop: int = 0,
-        **changes: Any,
-    ) -> tuple[Signed, list[bytes]]:
+        **changes: object,
+    ) -> tuple[Signed[wire.Answer], list[bytes]]:
         """Return a complete answer and its wraps; `drop` leaves out that many sections."""
         at = line or self.police
         ask: wire.Ask = wire.decode(order.ask, wire.Ask)
@@ -207,7 +213,7 @@ class Story:
 
     def send_answer(
         self, order: wire.OrderOut, *, line: Line | None = None, version: int = 1
-    ) -> tuple[Signed, list[bytes], int]:
+    ) -> tuple[Signed[wire.Answer], list[bytes], int]:
         """Send an answer; return it, its wraps, and its ledger entry's index."""
         at = line or self.police
         answer, wraps = self.write_answer(order, line=at, version=version)
@@ -218,18 +224,17 @@ class Story:
 
     def write_release(
         self,
-        answer: Signed,
+        answer: Signed[wire.Answer],
         wraps: list[bytes],
         entry: int,
+        /,
         *,
         line: Line | None = None,
-        **changes: Any,
-    ) -> Signed:
+        **changes: object,
+    ) -> Signed[wire.Release]:
         """Return the release of an accepted answer."""
         at = line or self.police
         message = answer.message
-        if not isinstance(message, wire.Answer):
-            raise TypeError(message)
         fields: dict[str, Any] = {
             "request": message.request,
             "order": message.order,
@@ -240,7 +245,9 @@ class Story:
         }
         return at.agency.sign(wire.Release, **fields | changes)
 
-    def answer_and_release(self, order: wire.OrderOut, *, line: Line | None = None) -> Signed:
+    def answer_and_release(
+        self, order: wire.OrderOut, *, line: Line | None = None
+    ) -> Signed[wire.Answer]:
         """Take an order all the way; return the answer."""
         at = line or self.police
         answer, wraps, entry = self.send_answer(order, line=at)
@@ -258,12 +265,14 @@ class Story:
         return deliveries.deliveries
 
     def write_outcome(
-        self, request: Signed, *, parties: tuple[str, ...] = (POLICE,), **changes: Any
-    ) -> Signed:
+        self,
+        request: Signed[wire.Request],
+        *,
+        parties: tuple[str, ...] = (POLICE,),
+        **changes: object,
+    ) -> Signed[wire.Outcome]:
         """Return an outcome with feedback to `parties`, closing the request's case."""
         opening = request.message
-        if not isinstance(opening, wire.Request):
-            raise TypeError(opening)
         blobs, feedback = [], []
         for party in parties:
             seal = self.world.broker.services.hub.book.node_seal(party, at=self.world.clock())

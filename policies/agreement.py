@@ -12,12 +12,13 @@ from typing import cast
 
 import rfc8785
 
+from policies.build import build_terms
 from policies.document import read_document
 from policies.errors import AgreementError
 from policies.references import check_references
 from policies.schedule import Schedule, build_schedule, with_schedule
 from policies.schema import check_shape
-from policies.terms import Contact, Terms, build_terms, covers
+from policies.terms import Contact, Team, Terms, covers
 from policies.working_time import deadline_after, is_open
 
 __all__ = ["Agreement", "Contact", "load_agreement", "with_schedule"]
@@ -79,6 +80,16 @@ class Agreement:
         return deadline_after(
             self.terms.hours, start, count=level.deadline_hours, working=level.working
         )
+
+    def team_for(self, concern: str, at: datetime) -> Team | None:
+        """Return the team into whose queue `concern` comes at the aware time `at`.
+
+        The first team that takes it then; None when none does, so that the case stays
+        with whoever opened it.
+        """
+        now = "in_hours" if is_open(self.terms.hours, at) else "out_of_hours"
+        takers = (t for t in self.terms.teams if concern in t.concerns and t.at in {now, "always"})
+        return next(takers, None)
 
     def slot_seconds(self, rag: str | None) -> int:
         """Return the length of an answer slot under `rag`, in seconds."""

@@ -2,6 +2,8 @@
 
 import json
 from dataclasses import asdict
+from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -18,11 +20,13 @@ from policies.cases import (
 )
 from policies.decide import Engine
 from policies.diff import diff
+from policies.draft import Answers, Pattern, draft
 from policies.errors import PoliciesError
 from policies.explain import explain_lines
+from policies.export import data_flows, processing_record, sharing_policy, to_csv, to_table
 from policies.lint import lint
-from policies.render import render_markdown
 from policies.schema import json_schema
+from policies.succession import GUARDIAN, widenings
 
 app = typer.Typer(
     no_args_is_help=True, help="Read, test and compare information sharing agreements."
@@ -131,12 +135,98 @@ def run_diff(old: AgreementFile, new: AgreementFile, *, as_json: AsJson = False)
         typer.echo(sentence)
 
 
-@app.command(name="render")
-def run_render(agreement: AgreementFile, *, as_json: AsJson = False) -> None:
-    """Print the agreement in plain English, Markdown."""
+@app.command(name="widened")
+def run_widened(old: AgreementFile, new: AgreementFile, *, as_json: AsJson = False) -> None:
+    """Print what the second agreement newly opens of health records, and whose guardian signs."""
+    found = widenings(_load(old), _load(new))
+    if as_json:
+        typer.echo(json.dumps([asdict(widening) for widening in found]))
+        return
+    for widening in found:
+        typer.echo(f"{widening.category} ({GUARDIAN} of {widening.party} must sign):")
+        for sentence in widening.sentences:
+            typer.echo(f"  {sentence}")
+    typer.echo(f"{len(found)} health categories widened")
+
+
+class Kind(StrEnum):
+    """What an agreement can be exported as."""
+
+    POLICY = "policy"
+    FLOWS = "flows"
+    RECORD = "record"
+
+
+class Form(StrEnum):
+    """How a table is written."""
+
+    CSV = "csv"
+    MARKDOWN = "md"
+
+
+@app.command(name="export")
+def run_export(
+    agreement: AgreementFile,
+    kind: Annotated[
+        Kind,
+        typer.Option(
+            "--as",
+            help="policy: MAIS SharingPolicy, JSON-LD; flows: data-flow table for the DPIA;"
+            " record: record of processing.",
+        ),
+    ],
+    form: Annotated[Form, typer.Option("--format", help="Of the two tables.")] = Form.CSV,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Print the agreement for others: national format, data-flow table, record of processing."""
     loaded = _load(agreement)
-    text = render_markdown(loaded)
-    typer.echo(json.dumps({"sha256": loaded.sha256, "markdown": text}) if as_json else text)
+    if kind is Kind.POLICY:
+        typer.echo(json.dumps(sharing_policy(loaded), indent=2, ensure_ascii=False))
+        return
+    rows = data_flows(loaded) if kind is Kind.FLOWS else processing_record(loaded)
+    if as_json:
+        typer.echo(json.dumps([dict(zip(rows[0], row, strict=True)) for row in rows[1:]]))
+    elif form is Form.CSV:
+        typer.echo(to_csv(rows), nl=False)
+    else:
+        title = "Data flows" if kind is Kind.FLOWS else "Record of processing"
+        typer.echo(to_table(loaded, title, rows), nl=False)
+
+
+@app.command(name="new")
+def run_new(
+    out: Annotated[Path, typer.Argument(help="The file to write; must not exist.")],
+    hub: Annotated[str, typer.Option(prompt="Name of the county or hub, such as Southmere")],
+    code: Annotated[str, typer.Option(prompt="Short code in small letters, such as southmere")],
+    pattern: Annotated[
+        Pattern,
+        typer.Option(
+            prompt="two-hours (RED in 2 hours, elapsed clocks), working-hours (four ratings,"
+            " working clocks) or back-office (unclear AMBER only, behind duty teams)"
+        ),
+    ],
+    starts: Annotated[datetime, typer.Option(prompt="In force from", formats=["%Y-%m-%d"])],
+    opens: Annotated[datetime, typer.Option(prompt="Opens at", formats=["%H:%M"])],
+    closes: Annotated[datetime, typer.Option(prompt="Closes at", formats=["%H:%M"])],
+) -> None:
+    """Ask six questions (or take them as options) and write a commented draft."""
+    answers = Answers(
+        hub=hub,
+        code=code,
+        pattern=pattern,
+        starts=starts.date(),
+        opens=opens.time(),
+        closes=closes.time(),
+    )
+    try:
+        data = draft(answers)
+        with out.open("xb") as file:
+            file.write(data)
+    except (PoliciesError, OSError) as error:
+        _stop(error)
+    typer.echo(f"{out}: look at every line marked CHANGE")
+    typer.echo(f"Next: mash agreement lint {out}")
 
 
 @app.command(name="schema")

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
-from typing import Final
+from typing import Any, Final
 
 from casbin import FastEnforcer
 from casbin.model import FastModel
@@ -36,8 +36,8 @@ _EFFECTS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     "review": (("review", "allow"),),
 }
 
-# CPython 3.11's ast.parse is not safe in threads (gh-106905) and Casbin parses
-# on every call: one lock for the process, not one per enforcer.
+# CPython 3.11's ast.parse is not safe in threads (gh-106905), nor is FastEnforcer:
+# one lock for the process, since the parsing of two enforcers may meet.
 _CASBIN_LOCK: Final = threading.Lock()
 
 
@@ -62,6 +62,17 @@ def _holds(facts: frozenset[str], when: str) -> bool:
     return when != "" and when in facts
 
 
+class _Enforcer(FastEnforcer):  # type: ignore[misc]  # Casbin ships no types
+    """Casbin's enforcer, parsing its one matcher once instead of on every call."""
+
+    _parsed: Any = None
+
+    def _get_expression(self, expr: str, functions: Any = None) -> Any:  # noqa: ANN401 - Casbin's
+        if self._parsed is None:
+            self._parsed = FastEnforcer._get_expression(expr, functions)  # noqa: SLF001 - overridden
+        return self._parsed
+
+
 class Policy:
     """The compiled rows of one agreement; thread-safe."""
 
@@ -75,7 +86,7 @@ class Policy:
         model = FastModel(_KEY_ORDER)
         text = resources.files("policies").joinpath("model.conf").read_text(encoding="utf-8")
         model.load_model_from_text(text)
-        self._enforcer = FastEnforcer(model, cache_key_order=_KEY_ORDER)
+        self._enforcer = _Enforcer(model, cache_key_order=_KEY_ORDER)
         self._enforcer.add_function("holds", _holds)
         self._explained: dict[tuple[str, str], dict[tuple[str, str], None]] = {}
         lines = model.model["p"]["p"].policy

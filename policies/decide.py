@@ -16,9 +16,17 @@ from policies.agreement import Agreement
 from policies.compile import NO_RATING, Policy, compile_terms
 from policies.facts import CaseFacts, Query, SupplierFacts
 from policies.predicates import Route, facts_of
-from policies.situation import Moment, Place, moment_of, place_of, prohibitions_on, resolve
+from policies.situation import (
+    Moment,
+    Place,
+    is_told,
+    moment_of,
+    place_of,
+    prohibitions_on,
+    resolve,
+)
 from policies.standing import Standing
-from policies.terms import Contact, Prohibition, Rule, Terms
+from policies.terms import Contact, Notice, Prohibition, Rule, Terms
 
 CACHE_ENTRIES: Final = 65_536
 UNDECIDABLE: Final = "D00"
@@ -52,8 +60,15 @@ class Fired:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Obligations:
-    """What a recipient owes for what it receives: codes of the agreement."""
+    """What is owed for what is shared: codes of the agreement.
 
+    `deadline` is how soon the supplier answers, such as PT24H on the clock `elapsed`
+    or `working`; a notice has a deadline of its own (clock None); both are None where
+    nothing is due. `Agreement.deadline` turns it into an instant.
+    """
+
+    deadline: str | None
+    clock: str | None
     retention: str
     onward: str
 
@@ -65,7 +80,8 @@ class Decision:
     `rule` is the first that fired of those that made the outcome; `fired` has
     all, stricter effects first, each in the agreement's order. `fields_allowed`
     is None when all fields may be read, and empty on a denial. `contact` is whom
-    to ring at the supplier.
+    to ring at the supplier. `warnings` are codes for everybody's eyes that change
+    nothing: `isa_review_overdue`.
     """
 
     outcome: Outcome
@@ -79,6 +95,7 @@ class Decision:
     fields_masked: tuple[str, ...]
     fields_never: tuple[str, ...]
     obligations: Obligations
+    warnings: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         """Return the decision as plain JSON values."""
@@ -235,14 +252,22 @@ class Engine:
         facts = self._facts(asked)
         matching = self._policy.matching(**asked.bucket, facts=facts)
         fired = _in_order([rule for rule in self._rules.values() if rule.id in matching])
-        outcome = self._enforced(asked.bucket, facts)
+        expected = _expected(fired)
+        outcome = self._enforced(asked.bucket, facts, expected)
         denied_by_nobody = outcome is Outcome.DENY and (not fired or fired[0].effect != "deny")
-        if denied_by_nobody or outcome is not _expected(fired):
+        if denied_by_nobody or outcome is not expected:
             return self._undecided(asked.query, asked.case)
         return self._decision(outcome, fired, asked)
 
-    def _enforced(self, bucket: Mapping[str, str], facts: frozenset[str]) -> Outcome:
-        if self._policy.allows("auto", **bucket, facts=facts):
+    def _enforced(
+        self, bucket: Mapping[str, str], facts: frozenset[str], expected: Outcome
+    ) -> Outcome:
+        """Return Casbin's outcome.
+
+        Every row that allows `auto` has its twin for `review`, so a denial is asked
+        for once; if the twin were missing the answer would still be a denial.
+        """
+        if expected is not Outcome.DENY and self._policy.allows("auto", **bucket, facts=facts):
             return Outcome.PERMIT
         if self._policy.allows("review", **bucket, facts=facts):
             return Outcome.REVIEW
@@ -262,21 +287,43 @@ class Engine:
             fields_allowed=() if outcome is Outcome.DENY else self._fields(asked),
             fields_masked=() if outcome is Outcome.DENY else category.mask,
             fields_never=category.never,
-            obligations=Obligations(
-                retention=self._agreement.terms.retention["product"], onward=category.onward
+            obligations=self._obligations(outcome, asked),
+            warnings=("isa_review_overdue",) if asked.moment.review_overdue else (),
+        )
+
+    def _obligations(self, outcome: Outcome, asked: _Asked) -> Obligations:
+        notice, rag = self._notice(asked), asked.place.rag
+        deadline = clock = None
+        if outcome is not Outcome.DENY and notice is not None:
+            deadline = notice.deadline
+        elif outcome is not Outcome.DENY and rag is not None and rag.deadline_hours is not None:
+            deadline = f"PT{rag.deadline_hours}H"
+            clock = "working" if rag.working else "elapsed"
+        return Obligations(
+            deadline=deadline,
+            clock=clock,
+            retention=self._agreement.terms.retention["product"],
+            onward=asked.place.category.onward,
+        )
+
+    def _notice(self, asked: _Asked) -> Notice | None:
+        """Return the notice a query is sent under, if its purpose is one."""
+        purpose = asked.place.purpose
+        if purpose is None or purpose.route is not Route.NOTICE:
+            return None
+        return next(
+            (
+                notice
+                for notice in self._agreement.terms.notices
+                if notice.purpose == purpose.id and is_told(notice, asked.query)
             ),
+            None,
         )
 
     def _fields(self, asked: _Asked) -> tuple[str, ...] | None:
         """Return the fields that may be read: a notice has its own, fewer ones."""
-        purpose = asked.place.purpose
-        if purpose is None or purpose.route is not Route.NOTICE:
-            return asked.place.category.allow
-        return next(
-            notice.fields
-            for notice in self._agreement.terms.notices
-            if notice.purpose == purpose.id and asked.query.recipient_role in notice.to
-        )
+        notice = self._notice(asked)
+        return asked.place.category.allow if notice is None else notice.fields
 
     def _undecided(self, query: Query, case: CaseFacts) -> Decision:
         terms = self._agreement.terms
@@ -293,7 +340,10 @@ class Engine:
             fields_masked=(),
             fields_never=(),
             obligations=Obligations(
-                retention=terms.retention["product"], onward=terms.onward["default"]
+                deadline=None,
+                clock=None,
+                retention=terms.retention["product"],
+                onward=terms.onward["default"],
             ),
         )
 

@@ -28,6 +28,14 @@ class Node:
     line: int
     key_line: int = 0
 
+    def member(self, *path: str) -> "Node":
+        """Return the node below `path`; one without value where there is none."""
+        node = self
+        for key in path:
+            members = node.value if isinstance(node.value, dict) else {}
+            node = members.get(key, Node(value="", line=node.line))
+        return node
+
     def plain(self) -> Plain:
         """Return the value as texts, lists and dictionaries."""
         if isinstance(self.value, str):

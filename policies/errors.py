@@ -2,6 +2,7 @@
 
 PoliciesError
 ├── AgreementError   a document is not an agreement we can stand on
+│   └── SuccessionError  one agreement may not follow another
 ├── FactsError       facts of a case are missing, unknown or of the wrong type
 ├── CasesError       a file of examples cannot be read
 ├── CompileError     an agreement does not compile to a policy that fails closed
@@ -34,6 +35,10 @@ class AgreementError(PoliciesError):
         self.path = path
         self.line = line
         self.suggestion = suggestion
+
+
+class SuccessionError(AgreementError):
+    """An agreement was not taken over; what was in force stays."""
 
 
 class FactsError(PoliciesError):

@@ -22,7 +22,10 @@ def explain_lines(query: Query, explanation: Explanation) -> Iterator[str]:
     yield f"├─ masked: {_listed(decision.fields_masked, 'none')}"
     yield f"├─ never: {_listed(decision.fields_never, 'none')}"
     obligations = decision.obligations
-    yield f"├─ keep: {obligations.retention}; pass on: {obligations.onward}"
+    due = f"{obligations.deadline or 'nothing'} {obligations.clock or ''}".rstrip()
+    yield f"├─ due: {due}; keep: {obligations.retention}; pass on: {obligations.onward}"
+    for warning in decision.warnings:
+        yield f"├─ warning: {warning}"
     yield "├─ rules that fired"
     for fired in decision.fired:
         yield f"│  ├─ {fired.rule} {fired.effect}: {fired.why} [{fired.legal}]"

@@ -6,18 +6,20 @@ mean, a warning when a person should look.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Final
 
 from policies.agreement import Agreement
 from policies.predicates import MAX_SENSITIVITY, ConsentRule
-from policies.terms import Purpose, covers
-from policies.vocabulary import vocabulary
+from policies.succession import GUARDIAN
+from policies.terms import Contact, Purpose, covers
+from policies.vocabulary import Statute, vocabulary
 
 LONGEST_REVIEW: Final = timedelta(days=731)
 EARLY_HELP_FAMILY: Final = ("eh",)
 _PART_2_CONDITIONS: Final = "9_2_g_sch1_"
-_NHS_KINDS: Final = ("nhs_", "camhs", "icb")
+_NOT_PUBLIC: Final = ("vcs_idva", "vcs_other", "school", "housing_ra")
+_DRAMA: Final = "01632960"  # Ofcom's range; nobody answers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,20 +79,35 @@ def _fields(agreement: Agreement) -> Iterator[Finding]:
 
 
 def _legal_basis(agreement: Agreement) -> Iterator[Finding]:
-    for purpose in agreement.terms.purposes.values():
-        gateway = vocabulary().gateways[purpose.gateway]
-        if gateway.in_force_from is None:
-            message = f"{purpose.id}: {gateway.title} is not known to be in force"
-            yield _error("legal_basis", message)
-        elif gateway.in_force_from > agreement.terms.effective_from:
-            yield _error("legal_basis", f"{purpose.id}: {gateway.title} commences later")
-        if gateway.verify_by < agreement.terms.expires:
-            message = f"{purpose.id}: verify {gateway.title} by {gateway.verify_by}"
-            yield _warning("legal_basis", message)
+    terms = agreement.terms
+    relied = {
+        purpose.id: (purpose.gateway, purpose.art6, *purpose.art9, *purpose.art10)
+        for purpose in terms.purposes.values()
+    } | {"consent": terms.reasons_without_consent}
+    by_day: dict[date, dict[str, None]] = {}
+    for place, codes in relied.items():
+        for code in codes:
+            statute = vocabulary().statutes[code]
+            yield from _in_force(agreement, place, statute)
+            if statute.verify_by < terms.expires:
+                by_day.setdefault(statute.verify_by, {})[statute.title] = None
+    for day, titles in sorted(by_day.items()):
+        yield _warning("legal_basis", f"have a lawyer verify by {day}: {'; '.join(titles)}")
+    for purpose in terms.purposes.values():
         yield from _policy_document(agreement, purpose)
 
 
+def _in_force(agreement: Agreement, place: str, statute: Statute) -> Iterator[Finding]:
+    if statute.in_force_from is None:
+        yield _error("legal_basis", f"{place}: {statute.title} is not known to be in force")
+    elif statute.in_force_from > agreement.terms.effective_from:
+        yield _error("legal_basis", f"{place}: {statute.title} commences later")
+
+
 def _policy_document(agreement: Agreement, purpose: Purpose) -> Iterator[Finding]:
+    kinds = {party.kind for party in agreement.terms.parties.values()}
+    if purpose.art6 == "recognised_li_6_1_ea" and kinds - set(_NOT_PUBLIC):
+        yield _error("legal_basis", f"{purpose.id}: art 6(1)(ea) is not for public authorities")
     needs = any(code.startswith(_PART_2_CONDITIONS) for code in purpose.art9)
     if needs and "apd_ref" not in agreement.terms.document["isa"]:
         message = f"{purpose.id}: Schedule 1 part 2 needs an appropriate policy document"
@@ -109,6 +126,25 @@ def _ratings(agreement: Agreement) -> Iterator[Finding]:
             yield _warning("ratings", message)
 
 
+def _approval(agreement: Agreement) -> Iterator[Finding]:
+    terms = agreement.terms
+    if terms.board is None:
+        yield _error("approval", "isa.board: no board has approved this agreement")
+    elif terms.board.approved > terms.effective_from:
+        yield _error("approval", "isa.board: approved only after it comes into force")
+    queued = {concern for team in terms.teams for concern in team.concerns}
+    for concern in sorted(terms.concerns.keys() - queued) if terms.teams else ():
+        yield _warning("teams", f"{concern}: comes into no team's queue")
+    drama = [p for p, pair in terms.contacts.items() if any(map(_is_invented, pair))]
+    if drama:
+        message = f"telephone numbers set aside for drama, which nobody answers: {', '.join(drama)}"
+        yield _warning("contacts", message)
+
+
+def _is_invented(contact: Contact) -> bool:
+    return contact.telephone.replace(" ", "").startswith(_DRAMA)
+
+
 def _review(agreement: Agreement) -> Iterator[Finding]:
     terms = agreement.terms
     if terms.review_due - terms.effective_from > LONGEST_REVIEW:
@@ -118,8 +154,7 @@ def _review(agreement: Agreement) -> Iterator[Finding]:
 def _signatures(agreement: Agreement) -> Iterator[Finding]:
     terms = agreement.terms
     for party in terms.parties.values():
-        health = party.kind.startswith(_NHS_KINDS)
-        if health and "Caldicott Guardian" not in party.signs:
+        if party.is_health and GUARDIAN not in party.signs:
             yield _error("signatures", f"{party.id}: a Caldicott Guardian must sign")
         if party.id not in terms.tests_signed:
             yield _warning("signatures", f"{party.id}: not signed in the agreement's own examples")
@@ -145,6 +180,7 @@ _CHECKS: Final[tuple[Callable[[Agreement], Iterator[Finding]], ...]] = (
     _fields,
     _legal_basis,
     _ratings,
+    _approval,
     _review,
     _signatures,
     _concerns,

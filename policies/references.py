@@ -116,7 +116,9 @@ class _References:
                     raise self._error(f"'{other}' is supplied by {party} and by {twin}", entry)
         for category, node in self._table("categories").items():
             if not any(f"{category}.".startswith(f"{word}.") for word, _, _ in families):
-                raise self._error(f"nobody supplies '{category}'", node)
+                at_key = Node(value=category, line=node.key_line)
+                near = nearest(category.partition(".")[0], [word for word, _, _ in families])
+                raise self._error(f"nobody supplies '{category}'", at_key, near)
 
     def roles(self) -> None:
         """Roles name known parties; every use of a role or a group is a known one."""
@@ -132,6 +134,8 @@ class _References:
         for team in _members(self._root, "terms", "teams").values():
             self._known(_members(team)["party"], parties, "party")
             self._known(_members(team)["roles"], roles, "role")
+            queue = _members(_members(team).get("queue", team))
+            self._known(queue.get("concerns"), self._table("concerns"), "concern")
 
     def ratings(self) -> None:
         """A rating has a deadline with its clock unless nothing is shared; gates ascend."""

@@ -107,9 +107,12 @@ def _isa() -> Record:
             "owner": Record(needs={"party": _ID, "post": _TEXT}),
         },
         may=dict.fromkeys(
-            ("parent", "uri", "supersedes", "board", "dpia_ref", "apd_ref", "privacy_notice"), _TEXT
+            ("parent", "uri", "supersedes", "dpia_ref", "apd_ref", "privacy_notice"), _TEXT
         )
-        | {"changelog": Listing(of=_TEXT)},
+        | {
+            "board": Record(needs={"name": _TEXT, "approved": Day()}),
+            "changelog": Listing(of=_TEXT),
+        },
     )
 
 
@@ -291,7 +294,15 @@ def _contact() -> Record:
 
 
 def _team() -> Record:
-    return Record(needs={"title": _TEXT, "party": _ID, "roles": Listing(of=_ID)})
+    queue = Record(
+        needs={
+            "concerns": Listing(of=_ID, least=1),
+            "at": Code(valid=("always", "in_hours", "out_of_hours")),
+        }
+    )
+    return Record(
+        needs={"title": _TEXT, "party": _ID, "roles": Listing(of=_ID)}, may={"queue": queue}
+    )
 
 
 def _tests() -> Record:

@@ -14,7 +14,7 @@ from policies.errors import UndecidableError
 from policies.facts import CaseFacts, Consent, Query, SupplierFacts
 from policies.predicates import DashRule, Route, Situation
 from policies.standing import Standing
-from policies.terms import Category, Prohibition, Purpose, Rag, Role, Terms, covers
+from policies.terms import Category, Notice, Prohibition, Purpose, Rag, Role, Terms, covers
 from policies.vocabulary import vocabulary
 from policies.working_time import LOCAL, is_open
 
@@ -31,6 +31,7 @@ class Moment:
 
     in_force: bool
     open: bool
+    review_overdue: bool
     day: date
 
 
@@ -40,6 +41,7 @@ def moment_of(terms: Terms, at: datetime) -> Moment:
     return Moment(
         in_force=terms.effective_from <= day <= terms.expires,
         open=is_open(terms.hours, at),
+        review_overdue=day > terms.review_due,
         day=day,
     )
 
@@ -154,6 +156,15 @@ def _all_signed(terms: Terms, standing: Standing, query: Query, case: CaseFacts)
     return all(party in terms.parties and standing.is_party(party) for party in acting)
 
 
+def is_told(notice: Notice, query: Query) -> bool:
+    """Return whether a notice is from this supplier, to this post and of this category."""
+    return (
+        notice.supplier == query.supplier
+        and query.recipient_role in notice.to
+        and covers(notice.categories, query.category)
+    )
+
+
 def _is_own(terms: Terms, query: Query, place: Place) -> bool:
     role = place.role
     if role is None or query.recipient_party != query.supplier:
@@ -176,11 +187,7 @@ def _route_open(terms: Terms, query: Query, case: CaseFacts, place: Place) -> bo
         return True
     if purpose.route is Route.NOTICE:
         return case.children_in_household and any(
-            notice.purpose == purpose.id
-            and notice.supplier == query.supplier
-            and query.recipient_role in notice.to
-            and covers(notice.categories, query.category)
-            for notice in terms.notices
+            notice.purpose == purpose.id and is_told(notice, query) for notice in terms.notices
         )
     return (
         case.evidenced_authority

@@ -8,8 +8,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-import holidays
-
 from policies.terms import Hours
 
 LOCAL: Final = ZoneInfo("Europe/London")
@@ -18,6 +16,8 @@ LOCAL: Final = ZoneInfo("Europe/London")
 @functools.cache
 def bank_holidays(year: int) -> frozenset[date]:
     """Return England's bank holidays of `year`."""
+    import holidays  # noqa: PLC0415 - a sixth of a second that only a late decision needs
+
     return frozenset(holidays.country_holidays("GB", subdiv="ENG", years=[year]))
 
 

@@ -6,6 +6,7 @@ no installation.
 """
 
 from collections.abc import Mapping
+from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import MappingProxyType
@@ -14,10 +15,6 @@ from typing import Final, Protocol
 from adapters.clock import Clock, system_clock
 from adapters.connectors.base import Connector
 from adapters.connectors.document import Section, load_document
-from adapters.connectors.fhir import FhirConnector
-from adapters.connectors.manual import ManualConnector
-from adapters.connectors.sql import SqlConnector
-from adapters.connectors.table import TableConnector
 
 GROUP: Final = "mash_broker.connectors"
 
@@ -35,14 +32,14 @@ class ConnectorClass(Protocol):
         ...
 
 
-_OWN: Final[Mapping[str, ConnectorClass]] = MappingProxyType(
+_OWN: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "sql": SqlConnector,
-        "fhir": FhirConnector,
-        "table": TableConnector,
-        "manual": ManualConnector,
+        "sql": "adapters.connectors.sql:SqlConnector",
+        "fhir": "adapters.connectors.fhir:FhirConnector",
+        "table": "adapters.connectors.table:TableConnector",
+        "manual": "adapters.connectors.manual:ManualConnector",
     }
-)
+)  # imported when used: a node without SQL systems should not pay for SQLAlchemy
 _NO_SECRETS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -96,7 +93,9 @@ def _build(top: Section, *, secrets: Mapping[str, str], clock: Clock) -> Connect
 
 def _class_of(top: Section, kind: str) -> ConnectorClass:
     if kind in _OWN:
-        return _OWN[kind]
+        module, _, name = _OWN[kind].partition(":")
+        own: ConnectorClass = getattr(import_module(module), name)
+        return own
     others = {point.name: point for point in entry_points(group=GROUP)}
     if kind not in others:
         top.refuse("connector", f"no connector '{kind}'", word=kind, valid={*_OWN, *others})

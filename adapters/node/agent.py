@@ -17,13 +17,15 @@ from adapters.node.faults import ONE_MESSAGE, STOP
 from adapters.node.receiving import cursor, fetch_deliveries
 from adapters.node.records import Order, Outgoing
 from adapters.node.replies import on_refusal, on_reply
-from adapters.node.supply import claim_orders, next_version, take_up
+from adapters.node.supply import claim_orders, next_version, take_up, write_claim
 
 _log = structlog.get_logger()
 _FIRST_BACKOFF_SECONDS: Final = 0.2
-_LONGEST_BACKOFF_SECONDS: Final = 30.0
+_LONGEST_BACKOFF_SECONDS: Final = 5.0  # a RED answer must not wait for a broker that is back
 _IDLE_SECONDS: Final = 5.0
 _REFRESH_SECONDS: Final = 15.0
+_AT_ONCE: Final = 64
+_EVERY: Final = 1_000_000
 
 
 class Agent:
@@ -34,6 +36,7 @@ class Agent:
         self._node = node
         self._stop = threading.Event()
         self._inbox: dict[str, Any] = {"orders": 0, "deliveries": 0}
+        self._claim: bytes | None = None  # sent, but not answered: these bytes go out again
         self._resumed = False
         self._refreshed = 0.0
         self.state = "starting"
@@ -69,7 +72,7 @@ class Agent:
                 self._stop.wait(backoff)
                 backoff = min(backoff * 2, _LONGEST_BACKOFF_SECONDS)
                 continue
-            except ONE_MESSAGE as error:
+            except Exception as error:  # noqa: BLE001 - a thread that dies unseen answers nobody
                 self.state = f"alarm: {type(error).__name__}"
                 _log.error("step_failed", why=type(error).__name__)
                 self._stop.wait(backoff)
@@ -92,9 +95,9 @@ class Agent:
             self._resume()
         flush(node)
         self._refresh()
-        if self._inbox["orders"]:
+        if self._inbox["orders"] or self._claim is not None:
             self._inbox["orders"] = 0
-            if claim_orders(node, resume=False) == node.settings.claim_at_once:
+            if self._claim_orders(resume=False) == node.settings.claim_at_once:
                 self._inbox["orders"] = 1
                 node.wake.set()
         work_orders(node)
@@ -113,9 +116,24 @@ class Agent:
         flush(node, only="credential")
         node.view.refresh()
         node.believed.refresh()
-        claim_orders(node, resume=True)
+        self._claim_orders(resume=True)
         self._inbox = {"orders": 1, "deliveries": 1}
         self._resumed = True
+
+    def _claim_orders(self, *, resume: bool) -> int:
+        """Claim, with the same bytes until there is an answer: it may have been granted unheard.
+
+        A claim is not kept across a restart: there, resuming takes back what was granted.
+        """
+        if self._claim is None:
+            self._claim = write_claim(self._node, resume=resume)
+        try:
+            count = claim_orders(self._node, self._claim)
+        except BrokerRefusedError:
+            self._claim = None
+            raise
+        self._claim = None
+        return count
 
     def _refresh(self) -> None:
         now = self._node.now().timestamp()
@@ -133,11 +151,12 @@ class Agent:
                 inbox = node.client.get_json(
                     "/inbox", after=cursor(node), wait=int(node.settings.poll_seconds)
                 )
-            except (BrokerUnavailableError, BrokerRefusedError):
+                waiting = {"orders": inbox["orders"], "deliveries": inbox["deliveries"]}
+            except ONE_MESSAGE:  # no answer, or one that makes no sense: ask again
                 self._stop.wait(1.0)
                 continue
-            self._inbox = {"orders": inbox["orders"], "deliveries": inbox["deliveries"]}
-            if inbox["orders"] or inbox["deliveries"]:
+            self._inbox = waiting
+            if any(waiting.values()):
                 node.wake.set()
 
 
@@ -151,7 +170,8 @@ def flush(node: Node, *, only: str | None = None) -> None:
     """
     while True:
         with node.store.begin() as tx:
-            due = tx.find(Outgoing, state="waiting", due_by=node.now().timestamp(), limit=64)
+            most = _AT_ONCE if only is None else _EVERY
+            due = tx.find(Outgoing, state="waiting", due_by=node.now().timestamp(), limit=most)
         due = [item for item in due if only in {None, item.kind}]
         if not due:
             return
@@ -161,25 +181,36 @@ def flush(node: Node, *, only: str | None = None) -> None:
 
 def send(node: Node, item: Outgoing) -> None:
     """Send one kept message and carry out what its reply means. Raises as `flush`."""
+    if item.context.get("cover"):
+        item = _tried(node, item)
     try:
         reply = node.client.post(item.path, item.body, token=item.kind != "credential")
-        change = on_reply(node, item, reply)
-        done = msgspec.structs.replace(item, state="sent", reply=reply, body=b"", context={})
     except BrokerRefusedError as error:
         change = on_refusal(node, item, error.problem)
         problem = str(error.problem.get("type", error.status))
         done = msgspec.structs.replace(item, state="refused", problem=problem)
+    else:  # a proof refused afterwards is no refusal of the message: it is asked for again
+        change = on_reply(node, item, reply)
+        done = msgspec.structs.replace(item, state="sent", reply=reply, body=b"", context={})
     with node.store.begin() as tx:
         change(tx)
         tx.put(done)
     node.notify()
 
 
+def _tried(node: Node, item: Outgoing) -> Outgoing:
+    """From here on the broker may have it, whatever we hear: it cannot be withdrawn."""
+    item = msgspec.structs.replace(item, context=item.context | {"cover": False})
+    with node.store.begin() as tx:
+        tx.put(item)
+    return item
+
+
 def work_orders(node: Node) -> None:
     """Take up claimed orders, RED first, and send further versions where people have decided.
 
     Raises:
-        BrokerUnavailableError: A proof could not be fetched; try again.
+        BrokerUnavailableError, BrokerRefusedError: A proof could not be fetched; try again.
         audit.errors.WitnessError: Two histories: stop and alarm.
 
     """
@@ -189,8 +220,8 @@ def work_orders(node: Node) -> None:
     for document, work in [(d, take_up) for d in claimed] + [(d, next_version) for d in decided]:
         try:
             work(node, document)
-        except (*STOP, BrokerUnavailableError):
-            raise
+        except (*STOP, BrokerUnavailableError, BrokerRefusedError):
+            raise  # nothing is known against the order: it is taken up again
         except ONE_MESSAGE as error:
             _log.error("order_failed", order=document.id, why=type(error).__name__)
             with node.store.begin() as tx:

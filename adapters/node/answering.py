@@ -171,8 +171,12 @@ def queue_answer(
     wraps: list[bytes],
     order: CheckedOrder,
     due: float,
+    cover: bool,
 ) -> None:
-    """Keep an answer for sending at `due`, and its wraps for afterwards."""
+    """Keep an answer for sending at `due`, and its wraps for afterwards.
+
+    A `cover` may be withdrawn until it has been tried.
+    """
     queue(
         tx,
         answer,
@@ -186,6 +190,7 @@ def queue_answer(
             "request": order.request.request,
             "rag": order.request.rag,
             "version": _answer(answer).version,
+            "cover": cover,
         },
     )
 
@@ -234,7 +239,9 @@ def queue_release(tx: Tx, item: Outgoing, release: Composed) -> None:
 
 
 def mark_released(tx: Tx, item: Outgoing) -> None:
-    """Note that a version of the order's answer has been released."""
+    """Note that the newest version of the order's answer has been released."""
     order = tx.get(Order, item.reference)
-    if order is not None and order.state == "answering":
+    if order is None or order.state != "answering":
+        return
+    if order.version == item.context["version"]:
         tx.put(msgspec.structs.replace(order, state="done"))

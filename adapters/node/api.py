@@ -8,11 +8,11 @@ listens where the agency tells it to, by default on the loopback address only.
 import hashlib
 import hmac
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import Depends, FastAPI, Header, Query, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 
 from adapters.errors import (
@@ -35,12 +35,14 @@ from adapters.node.summary import build_summary
 from adapters.node.worklist import complete, open_tasks
 from adapters.protocol import GUARDIAN_ROLE
 
+REPRESENTATIVE_ROLE = "agency_representative"  # answers by hand; not a post of the agreement
 _MAX_BODY_BYTES = 1024 * 1024
 _WAIT_SECONDS = 20.0
 _STATUS: dict[type[AdaptersError], int] = {
     CaseInputError: 422,
     TaskError: 409,
     NotAllowedError: 401,
+    BrokerUnavailableError: 503,
 }
 
 
@@ -49,6 +51,7 @@ def create_app(node: Node, agent: Agent) -> FastAPI:
     app = FastAPI(title="MASH node", docs_url=None, redoc_url=None)
     person = _authentication(node)
     app.add_exception_handler(AdaptersError, _problem)
+    app.add_exception_handler(RequestValidationError, _bad_parameter)
     _add_health(app, node, agent)
     _add_requests(app, node, person)
     _add_case(app, node, person)
@@ -72,9 +75,17 @@ def _problem(_: Request, error: Exception) -> Response:
     status = next((s for kind, s in _STATUS.items() if isinstance(error, kind)), 500)
     name = type(error).__name__.removesuffix("Error").lower()
     body = {"type": f"urn:mash:problem:{name}", "title": name, "status": status}
-    if status < 500:  # noqa: PLR2004 - our own faults are not explained to callers
+    if status != 500:  # noqa: PLR2004 - our own faults are not explained to callers
         body["detail"] = str(error)
     return json_response(body, status)
+
+
+async def _bad_parameter(request: Request, error: Exception) -> Response:
+    """Say which parameter is missing or wrong; the framework's own answer would quote it."""
+    where = "parameters"
+    if isinstance(error, RequestValidationError):
+        where = ", ".join(".".join(map(str, part["loc"])) for part in error.errors())
+    return _problem(request, CaseInputError(where, "is missing or wrong"))
 
 
 def _authentication(node: Node) -> Callable[..., PersonSettings]:
@@ -91,9 +102,13 @@ def _authentication(node: Node) -> Callable[..., PersonSettings]:
     return person
 
 
-def _actor(node: Node, person: PersonSettings, role: str) -> Actor:
+def _require(person: PersonSettings, role: str) -> None:
     if role not in person.roles:
         raise NotAllowedError("this person does not hold that role")
+
+
+def _actor(node: Node, person: PersonSettings, role: str) -> Actor:
+    _require(person, role)
     key, credential = node.keyring.person(person.name, role)
     return Actor(
         name=person.name,
@@ -133,9 +148,17 @@ def _wait(node: Node, id_: str) -> Outgoing | None:
 
 
 def _learn(node: Node) -> None:
-    """Take in new signatures and keys first; without the broker, what is known must do."""
-    with suppress(BrokerUnavailableError):
+    """Take in new signatures and keys first; without the broker, what is known must do.
+
+    Raises:
+        BrokerUnavailableError: Nothing is known yet: deciding would deny all and seal nothing.
+
+    """
+    try:
         node.believed.refresh()
+    except BrokerUnavailableError:
+        if not node.believed.informed:
+            raise
 
 
 def _raised(node: Node, request: str) -> Raised:
@@ -277,7 +300,7 @@ def _add_case(app: FastAPI, node: Node, person: Callable[..., PersonSettings]) -
 def _add_worklist(app: FastAPI, node: Node, person: Callable[..., PersonSettings]) -> None:
     @app.get("/worklist")
     def get_worklist(who: Annotated[PersonSettings, Depends(person)]) -> Response:
-        del who
+        _require(who, REPRESENTATIVE_ROLE)
         tasks = open_tasks(node)
         return json_response(
             {"tasks": [{"id": t.id, "kind": t.kind, "order": t.order, **t.payload} for t in tasks]}
@@ -289,6 +312,7 @@ def _add_worklist(app: FastAPI, node: Node, person: Callable[..., PersonSettings
         body: Annotated[bytes, Depends(_body)],
         who: Annotated[PersonSettings, Depends(person)],
     ) -> Response:
+        _require(who, REPRESENTATIVE_ROLE)
         actor = {"name": who.name, "title": who.title}
         task = complete(node, id_, _object(body), actor=actor)
         return json_response({"id": task.id, "state": task.state})

@@ -4,6 +4,7 @@ Plain text, inside the agency: it is sealed before any of it leaves. Strict: an 
 a wrong type is refused with the place, never with the value.
 """
 
+from datetime import date
 from typing import Annotated, Any
 
 import msgspec
@@ -71,6 +72,7 @@ def read_case(body: bytes) -> CaseInput:
         raise CaseInputError("case", str(error)[:200]) from None
     except msgspec.DecodeError:
         raise CaseInputError("case", "is not JSON") from None
+    _check_date(case.facts)
     labels = [subject.label for subject in case.subjects]
     if len(set(labels)) != len(labels):
         raise CaseInputError("subjects", "two subjects share a label")
@@ -85,3 +87,12 @@ def read_case(body: bytes) -> CaseInput:
                 f"subjects[{number}].identity.{error.field}", error.problem
             ) from None
     return case
+
+
+def _check_date(facts: ClearFacts) -> None:
+    if facts.consent is None or facts.consent.until is None:
+        return
+    try:
+        date.fromisoformat(facts.consent.until)
+    except ValueError:
+        raise CaseInputError("facts.consent.until", "is no date such as 2026-12-31") from None

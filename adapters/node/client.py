@@ -14,7 +14,7 @@ import msgspec
 
 from adapters.clock import Clock
 from adapters.errors import BrokerRefusedError, BrokerUnavailableError
-from adapters.protocol import decode
+from adapters.protocol import ProtocolError, decode
 from keys.randomness import new_ref
 from keys.signing import SigningKey, sign_jws
 
@@ -49,6 +49,10 @@ class BrokerClient:
         self._token_good_until = 0.0
         self._lock = threading.Lock()
 
+    def close(self) -> None:
+        """Hang up."""
+        self._http.close()
+
     def get(self, path: str, **params: str | int) -> bytes:
         """Return the body of `GET /v1{path}`.
 
@@ -65,7 +69,10 @@ class BrokerClient:
 
     def get_json(self, path: str, **params: str | int) -> dict[str, Any]:
         """Return the JSON object at `GET /v1{path}`. Raises as `get`."""
-        value: dict[str, Any] = decode(self.get(path, **params), dict[str, Any])
+        try:
+            value: dict[str, Any] = decode(self.get(path, **params), dict[str, Any])
+        except ProtocolError:
+            raise BrokerUnavailableError("no JSON object") from None
         return value
 
     def _call(

@@ -15,7 +15,7 @@ from adapters.node.asking import Actor
 from adapters.node.compose import compose, queue, queue_credential
 from adapters.node.context import Node
 from adapters.node.intake import envelope_context
-from adapters.node.records import Delivered, Raised, Telephoned
+from adapters.node.records import Delivered, Outgoing, Raised, Telephoned
 from adapters.node.store import Tx
 from adapters.protocol import (
     EnvelopeRef,
@@ -103,8 +103,11 @@ def record_telephone(
 def close_case(node: Node, request: str, outcome: dict[str, Any], actor: Actor) -> str:
     """Seal and keep the case's outcome for sending; return the message to watch.
 
+    The same outcome again, from somebody who did not hear the answer, is the same message.
+
     Raises:
-        CaseInputError: The outcome is incomplete, or the request is not ours.
+        CaseInputError: The outcome is incomplete, or the request is not ours; or the case was
+            given another outcome before.
 
     """
     if set(outcome) != _OUTCOME_KEYS:
@@ -112,6 +115,8 @@ def close_case(node: Node, request: str, outcome: dict[str, Any], actor: Actor) 
     if outcome["outcome"] not in OUTCOMES:
         raise CaseInputError("outcome.outcome", f"must be one of {', '.join(sorted(OUTCOMES))}")
     raised = _raised(node, request)
+    if earlier := _outcome_on_its_way(node, raised, outcome):
+        return earlier
     feedback, blobs = _feedback(node, raised, outcome, actor)
     key = new_salt()
 
@@ -137,6 +142,18 @@ def close_case(node: Node, request: str, outcome: dict[str, Any], actor: Actor) 
         return composed, "outcome", "/cases/outcome", blobs
 
     return _append_to_case(node, request, actor, write)
+
+
+def _outcome_on_its_way(node: Node, raised: Raised, outcome: dict[str, Any]) -> str | None:
+    with node.store.begin() as tx:
+        kept = tx.find(Outgoing, reference=raised.id)
+    sent = [item.id for item in kept if item.kind == "outcome" and item.state != "refused"]
+    if not sent:
+        return None
+    held = {key: (raised.outcome or {}).get(key) for key in _OUTCOME_KEYS}
+    if held != outcome:
+        raise CaseInputError("outcome", "this case was given another outcome before")
+    return sent[-1]
 
 
 def _feedback(

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import msgspec
-
 from adapters.deciding import decide_ask
 from adapters.errors import NotOurOrderError, OverAskError, UnknownCredentialError
 from adapters.matching.identity import Identity
@@ -111,7 +109,7 @@ def check_order(node: Node, out: OrderOut) -> CheckedOrder:
     digest = sha256_hex(out.ask)
     _check_addressing(node, out, request, ask, digest=digest, entry=entry)
     broker = _lines_of(entry)
-    own = decide_ask(node.believed.engine, request, ask)
+    own = _decide(node, request, ask)
     _check_no_over_ask(broker, own)
     permitted = tuple(line for line in own if _key(line) in broker and line.outcome in PERMITTED)
     return CheckedOrder(
@@ -122,6 +120,13 @@ def check_order(node: Node, out: OrderOut) -> CheckedOrder:
         lines=permitted,
         blobs={sha256_hex(blob): blob for blob in out.blobs},
     )
+
+
+def _decide(node: Node, request: Request, ask: Ask) -> list[DecisionLine]:
+    try:
+        return decide_ask(node.believed.engine, request, ask)
+    except ValueError:
+        raise NotOurOrderError("the request's facts hold a date that is none") from None
 
 
 def _check_addressing(
@@ -178,13 +183,15 @@ def open_reason(node: Node, order: CheckedOrder) -> dict[str, Any]:
     """Return the ask's reason and the requester, opened only after a match (DESIGN 4.2).
 
     Raises:
-        SealError: The envelope is absent or does not open.
+        NotOurOrderError: The ask carries no reason.
+        SealError: The envelope is missing or does not open.
+        ProtocolError: What was sealed is no reason.
 
     """
     if order.ask.reason is None:
         raise NotOurOrderError("the ask carries no reason")
     opened = _open(node, order, order.ask.reason, kind="reason", subject="")
-    value: dict[str, Any] = msgspec.json.decode(opened, type=dict[str, Any])
+    value: dict[str, Any] = decode(opened, dict[str, Any])
     return value
 
 

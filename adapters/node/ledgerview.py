@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from adapters.clock import Clock
-from adapters.errors import BrokerRefusedError
+from adapters.errors import BrokerRefusedError, BrokerUnavailableError
 from adapters.node.client import BrokerClient
 from adapters.node.records import Meta
 from adapters.node.store import Store
@@ -207,4 +207,7 @@ class LedgerView:
         if old in {0, new}:
             return []
         value = self._client.get_json("/ledger/consistency", old=old, new=new)
-        return [base64.b64decode(part, validate=True) for part in value["proof"]]
+        try:
+            return [base64.b64decode(part, validate=True) for part in value["proof"]]
+        except (KeyError, TypeError, ValueError):
+            raise BrokerUnavailableError("no consistency proof") from None

@@ -7,7 +7,7 @@ from pathlib import Path
 import structlog
 import uvicorn
 
-from adapters.clock import clock_for
+from adapters.clock import Clock, clock_for
 from adapters.node.agent import Agent
 from adapters.node.api import create_app
 from adapters.node.client import BrokerClient
@@ -20,8 +20,13 @@ from adapters.node.store import Store
 from adapters.node.systems import load_systems
 
 
-def build(settings: NodeSettings, *, secret: bytes) -> Node:
+def build(settings: NodeSettings, *, secret: bytes, clock: Clock | None = None) -> Node:
     """Return the node that `settings` describe; nothing runs yet.
+
+    Args:
+        settings: What the node is told.
+        secret: Opens its key store.
+        clock: A clock in place of the settings' one.
 
     Raises:
         AdaptersError, KeysError, AgreementError: Something does not fit; says what and where.
@@ -29,7 +34,7 @@ def build(settings: NodeSettings, *, secret: bytes) -> Node:
     """
     agreement = load_own_agreement(settings.agreement, sha256=settings.agreement_sha256)
     schedule = agreement.schedule
-    clock = clock_for(
+    clock = clock or clock_for(
         start=settings.clock_start,
         started_at=settings.clock_started_at,
         origin=schedule.broker.origin,
@@ -87,6 +92,7 @@ def run(config: Path) -> None:
         uvicorn.run(app, host=settings.host, port=settings.port, log_config=None, access_log=False)
     finally:
         agent.stop()
+        node.client.close()
         node.store.close()
 
 

@@ -9,7 +9,12 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from adapters.errors import WrongReceiptError
+from adapters.errors import (
+    BrokerRefusedError,
+    BrokerUnavailableError,
+    NotOurOrderError,
+    WrongReceiptError,
+)
 from adapters.node.answering import post_label, section_context
 from adapters.node.asking import Actor
 from adapters.node.compose import compose, queue, queue_credential
@@ -22,12 +27,14 @@ from adapters.protocol import (
     Answer,
     Deliveries,
     Delivery,
+    Message,
     Opened,
     Outcome,
     Refusal,
     Release,
     Section,
     decode,
+    order_id,
     sha256_hex,
 )
 from adapters.trust import Verified
@@ -53,7 +60,8 @@ def fetch_deliveries(node: Node) -> int:
     A delivery that does not verify is passed over with an alarm: it opens nothing here.
 
     Raises:
-        BrokerUnavailableError: The broker cannot be reached.
+        BrokerUnavailableError, BrokerRefusedError: The broker gave no delivery, or no proof
+            that a delivery needs; try again.
         audit.errors.WitnessError: Two histories: stop and alarm.
 
     """
@@ -73,8 +81,8 @@ def fetch_deliveries(node: Node) -> int:
 def _taken(node: Node, delivery: Delivery) -> Delivered | None:
     try:
         return take_delivery(node, delivery)
-    except STOP:
-        raise
+    except (*STOP, BrokerUnavailableError, BrokerRefusedError):
+        raise  # nothing is known against the delivery: it must not be lost
     except ONE_MESSAGE as error:
         _log.warning(
             "delivery_refused", number=delivery.number, kind=delivery.kind, why=type(error).__name__
@@ -99,6 +107,7 @@ def take_delivery(node: Node, delivery: Delivery) -> Delivered:
     verified, entry, level = verify_delivered(
         node, delivery.message, delivery.receipt, event=events[delivery.kind]
     )
+    _check_order(verified.message)
     match verified.message:
         case Answer() as answer:
             _check_release(node, delivery, answer, verified)
@@ -111,6 +120,14 @@ def take_delivery(node: Node, delivery: Delivery) -> Delivered:
             )
         case _:
             raise WrongReceiptError(entry["event"])
+
+
+def _check_order(message: Message) -> None:
+    """A party answers and refuses its own orders only: the number follows from who was asked."""
+    if isinstance(message, Answer | Refusal) and message.order != order_id(
+        message.request, message.iss
+    ):
+        raise NotOurOrderError("the order's number is not that of its sender")
 
 
 def _check_release(node: Node, delivery: Delivery, answer: Answer, verified: Verified) -> None:
@@ -167,9 +184,9 @@ def _feedback(
 ) -> dict[str, Any]:
     """Open the feedback sealed to this node (DESIGN 4.7)."""
     blobs = {sha256_hex(blob): blob for blob in delivery.blobs}
-    envelope = next(f.envelope for f in outcome.feedback if f.party == node.party)
-    key = node.keyring.seal_key(envelope.kid)
-    if key is None or envelope.sha256 not in blobs:
+    envelope = next((f.envelope for f in outcome.feedback if f.party == node.party), None)
+    key = None if envelope is None else node.keyring.seal_key(envelope.kid)
+    if envelope is None or key is None or envelope.sha256 not in blobs:
         raise SealError("the feedback is not sealed to this node, or missing")
     context = envelope_context(
         kind="feedback",
@@ -180,17 +197,15 @@ def _feedback(
         sender_kid=verified.credential.kid,
     )
     opened = open_envelope(blobs[envelope.sha256], key=key, context=context)
-    return {"feedback": msgspec.json.decode(opened, type=dict[str, Any])}
+    return {"feedback": decode(opened, dict[str, Any])}
 
 
 def open_for_role(node: Node, request: str, actor: Actor) -> list[OpenedSection]:
     """Open every section of a request sealed to the actor's post, newest versions last.
 
     Each opening is signed by the person and queued for the ledger before its content is shown.
-
-    Raises:
-        SealError: A section does not open: someone tampered with it on the way.
-
+    A section that does not open is passed over with an alarm: one agency's broken answer must
+    not keep the others' from those who decide (promise T8).
     """
     with node.store.begin() as tx:
         answers = [d for d in tx.find(Delivered, reference=request) if d.kind == "answer"]
@@ -211,7 +226,13 @@ def _open_sections(node: Node, delivered: Delivered, actor: Actor) -> None:
         fresh = [section for section in mine if tx.get(OpenedSection, section.blob) is None]
     if not fresh:
         return
-    documents = [_opened(node, delivered, section, actor) for section in fresh]
+    documents = [
+        document
+        for section in fresh
+        if (document := _opened(node, delivered, section, actor)) is not None
+    ]
+    if not documents:
+        return
     composed = compose(
         node,
         Opened,
@@ -222,7 +243,7 @@ def _open_sections(node: Node, delivered: Delivered, actor: Actor) -> None:
         answer=sha256_hex(delivered.message.encode()),
         actor_ref=actor.credential.actor_ref,
         role=actor.role,
-        sections=[section.blob for section in fresh],
+        sections=[document.id for document in documents],
         receipt_level=delivered.receipt_level,
     )
     with node.store.begin() as tx:
@@ -244,8 +265,19 @@ def _keep(tx: Tx, documents: list[OpenedSection]) -> None:
         tx.put(document)
 
 
-def _opened(node: Node, delivered: Delivered, section: Section, actor: Actor) -> OpenedSection:
-    content = open_section(node, delivered, section)
+def _opened(
+    node: Node, delivered: Delivered, section: Section, actor: Actor
+) -> OpenedSection | None:
+    try:
+        content = open_section(node, delivered, section)
+    except ONE_MESSAGE as error:
+        _log.error(
+            "section_refused",
+            order=delivered.order,
+            version=delivered.version,
+            why=type(error).__name__,
+        )
+        return None
     return OpenedSection(
         id=section.blob,
         reference=delivered.reference,
@@ -266,6 +298,7 @@ def open_section(node: Node, delivered: Delivered, section: Section) -> dict[str
 
     Raises:
         SealError: The key is not ours, a part is missing, or anything was changed.
+        ProtocolError: What was sealed is no section.
 
     """
     key = node.keyring.seal_key(section.kid)
@@ -284,5 +317,5 @@ def open_section(node: Node, delivered: Delivered, section: Section) -> dict[str
     opened = open_sealed(
         blob, content_key=content_key, commitment=section.commitment, context=context
     )
-    value: dict[str, Any] = msgspec.json.decode(opened, type=dict[str, Any])
+    value: dict[str, Any] = decode(opened, dict[str, Any])
     return value

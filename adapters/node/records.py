@@ -23,7 +23,7 @@ class Meta(Struct, frozen=True, kw_only=True):
 class Outgoing(Struct, frozen=True, kw_only=True):
     """Exact bytes on their way to the broker; sent again unchanged until it answers.
 
-    States: waiting, sent, refused. `kind` selects what happens with the reply.
+    States: waiting, sent, refused, withdrawn. `kind` selects what happens with the reply.
     """
 
     collection: ClassVar[str] = "outgoing"

@@ -18,11 +18,14 @@ from adapters.protocol import (
     DECISIONS_TYP,
     Accepted,
     DecisionSet,
+    ManualRoute,
+    Outcome,
     decode,
+    decode_message,
     sha256_hex,
 )
 from audit.entry import Event
-from keys.signing import check_jws, kid_of
+from keys.signing import check_jws, kid_of, read_payload_unsafe
 
 _log = structlog.get_logger()
 Change = Callable[[Tx], None]
@@ -47,6 +50,8 @@ def on_refusal(node: Node, item: Outgoing, problem: dict[str, Any]) -> Change:
     def change(tx: Tx) -> None:
         if item.kind == "request":
             _update_raised(tx, item.reference, state="refused", alarm=slug)
+        if item.kind in CHAINED:
+            _step_back(tx, item)
         if item.kind in {"answer", "release"}:
             order = tx.get(Order, item.reference)
             if order is not None:
@@ -146,12 +151,32 @@ def _difference(raised: Raised, decisions: DecisionSet, message_sha256: str) -> 
     return ", ".join(different)
 
 
+def _step_back(tx: Tx, item: Outgoing) -> None:
+    """Take a refused message off the case's chain, and what was written behind it.
+
+    Otherwise everything later would name a message that the ledger has not: no case with one
+    refused outcome could ever close.
+    """
+    held, raised = tx.get(Outgoing, item.id), tx.get(Raised, item.reference)
+    if held is None or held.state != "waiting" or raised is None:
+        return
+    message = decode_message(read_payload_unsafe(item.message))
+    if not isinstance(message, ManualRoute | Outcome):
+        return
+    for behind in tx.find(Outgoing, state="waiting", reference=item.reference):
+        if behind.kind in CHAINED and behind.id != item.id:
+            tx.put(msgspec.structs.replace(behind, state="refused", problem="case-chain"))
+    seq, head = message.case_seq - 1, message.prev or ""
+    tx.put(msgspec.structs.replace(raised, case_seq=seq, head=head))
+
+
 def _update_raised(tx: Tx, request: str, **changes: str) -> None:
     raised = tx.get(Raised, request)
     if raised is not None:
         tx.put(msgspec.structs.replace(raised, **changes))
 
 
+CHAINED: Final = frozenset({"outcome", "manual_route"})
 _EVENTS: Final = {
     "release": Event.RELEASE,
     "refusal": Event.ORDER_REFUSED,

@@ -10,21 +10,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from adapters.clock import Clock
-from adapters.errors import AgreementNotOursError
+from adapters.errors import AgreementNotOursError, TrustError, WrongReceiptError
 from adapters.node.client import BrokerClient
 from adapters.node.ledgerview import LedgerView
 from adapters.protocol import AgreementRef, agreement_signing_input, sha256_hex
 from adapters.trust import CredentialBook
 from audit.checkpoint import Witness
 from audit.entry import Event
-from audit.receipt import Receipt
 from keys.credentials import Kind
 from keys.encoding import decode_base64url
+from keys.errors import KeysError
 from keys.signing import RootPublic, RootSignature, check_root_signature
 from policies.agreement import Agreement, load_agreement
 from policies.decide import Engine
 from policies.standing import Standing
+
+_log = structlog.get_logger()
 
 
 def load_own_agreement(path: Path, *, sha256: str) -> Agreement:
@@ -67,13 +71,23 @@ class Believed:
         self._standing = Standing(signed=frozenset())
         self._engine = Engine(agreement, self._standing)
         self._cursor = 0
-        self._checked_acts: set[tuple[str, str]] = set()
+        self._acts: set[tuple[str, str]] = set()  # (party, act), verified
         self._lock = threading.RLock()
 
     @property
     def engine(self) -> Engine:
         """The policy engine for the present standing."""
         return self._engine
+
+    @property
+    def informed(self) -> bool:
+        """Whether anything has been learnt from the ledger since this node was started."""
+        return bool(self._standing.signed)
+
+    @property
+    def standing(self) -> Standing:
+        """Who has signed and who has left, as far as this node has verified."""
+        return self._standing
 
     def witnesses(self) -> dict[str, Witness]:
         """Return the nodes whose cosignatures count, by name, with their operators."""
@@ -97,9 +111,9 @@ class Believed:
             self._refresh_credentials()
 
     def _refresh_standing(self) -> None:
-        acts = self._client.get_json("/agreement")["signatures"]
-        for act in acts:
-            if (act["party"], act["act"]) in self._checked_acts:
+        """An act once verified stays: a broker that leaves out a withdrawal undoes nothing."""
+        for act in self._client.get_json("/agreement")["signatures"]:
+            if (act["party"], act["act"]) in self._acts:
                 continue
             check_root_signature(
                 self._roots[act["party"]],
@@ -111,31 +125,37 @@ class Believed:
                     agreement=self.reference, party=act["party"], act=act["act"]
                 ),
             )
-            self._checked_acts.add((act["party"], act["act"]))
+            self._acts.add((act["party"], act["act"]))
         standing = Standing(
-            signed=frozenset(a["party"] for a in acts if a["act"] == "signed"),
-            withdrawn=frozenset(a["party"] for a in acts if a["act"] == "withdrawn"),
+            signed=frozenset(party for party, act in self._acts if act == "signed"),
+            withdrawn=frozenset(party for party, act in self._acts if act == "withdrawn"),
         )
         if standing != self._standing:
             self._standing = standing
             self._engine = Engine(self.agreement, standing)
 
     def _refresh_credentials(self) -> None:
-        reply = self._client.get_json("/credentials", after=self._cursor)
-        for item in reply["credentials"]:
-            self._believe(item)
-        self._cursor += len(reply["credentials"])
+        """One that does not hold is passed over: it counts for nothing, and blocks nobody."""
+        while True:
+            page = self._client.get_json("/credentials", after=self._cursor)["credentials"]
+            for item in page:
+                try:
+                    self._believe(item)
+                except (KeysError, TrustError) as error:
+                    _log.error("credential_refused", number=self._cursor, why=type(error).__name__)
+                self._cursor += 1
+            if not page:
+                return
 
     def _believe(self, item: dict[str, Any]) -> None:
         text = str(item["text"])
-        index = Receipt.from_json(item["receipt"]).index
         entry, _ = self._view.check_receipt(
             item["receipt"], message_sha256=sha256_hex(text.encode()), event=Event.CREDENTIAL
         )
         logged_at = entry_time(entry)
         credential = self.book.add(text, at=logged_at)
         if entry["cred_kid"] != credential.kid:
-            raise AgreementNotOursError(str(index), credential.kid)
+            raise WrongReceiptError(Event.CREDENTIAL)
 
 
 def entry_time(entry: dict[str, Any]) -> datetime:

@@ -1,8 +1,9 @@
 """The supplying side: from a claimed order to versions of an answer.
 
 Version 1 leaves at the end of the slot with what could be said by machine; what people decide
-follows as further versions. An order that needs no person still sends a second version at a
-random time, so that a second version tells the broker nothing (DESIGN 9).
+follows as further versions. Every order has a second version at a random time, unless people
+have decided before: then theirs takes its place. So a second version tells the broker nothing; a
+third one probably means that somebody is known (DESIGN 9).
 """
 
 import secrets
@@ -18,7 +19,7 @@ from adapters.node.compose import compose, queue
 from adapters.node.context import Node
 from adapters.node.intake import CheckedOrder, check_order, open_identities, open_reason
 from adapters.node.lookup import FOUND, match_subjects, section_content
-from adapters.node.records import Order, Task
+from adapters.node.records import Order, Outgoing, Task
 from adapters.node.store import Tx
 from adapters.node.tasks import make_confirm_tasks, make_manual_tasks, make_review_tasks, task_id
 from adapters.protocol import Claim, OrderOut, Orders, Refusal, Submission, decode, encode
@@ -26,18 +27,22 @@ from adapters.protocol import Claim, OrderOut, Orders, Refusal, Submission, deco
 _log = structlog.get_logger()
 
 
-def claim_orders(node: Node, *, resume: bool) -> int:
+def write_claim(node: Node, *, resume: bool) -> bytes:
+    """Return a claim's exact bytes; sent again unchanged, it is answered with the same orders."""
+    claim = compose(
+        node, Claim, key=node.keyring.node, max=node.settings.claim_at_once, resume=resume
+    )
+    return encode(Submission(message=claim.jws))
+
+
+def claim_orders(node: Node, claim: bytes) -> int:
     """Claim what waits for this party and remember it; return how many orders came.
 
     Raises:
         BrokerRefusedError, BrokerUnavailableError: As the client.
 
     """
-    claim = compose(
-        node, Claim, key=node.keyring.node, max=node.settings.claim_at_once, resume=resume
-    )
-    reply = node.client.post("/work/claim", encode(Submission(message=claim.jws)))
-    orders = decode(reply, Orders).orders
+    orders = decode(node.client.post("/work/claim", claim), Orders).orders
     with node.store.begin() as tx:
         for out in orders:
             _remember(tx, out)
@@ -45,11 +50,18 @@ def claim_orders(node: Node, *, resume: bool) -> int:
 
 
 def _remember(tx: Tx, out: OrderOut) -> None:
-    """Keep a claimed order; one that was answered before comes back only with a newer lease."""
+    """Keep a claimed order; one that is known comes back only with a newer lease.
+
+    What people have decided on it stays; what was written under the older lease would be refused
+    as stale, or answer out of turn, and is not sent any more.
+    """
     known = tx.get(Order, out.order)
     if known is not None and (known.epoch >= out.epoch or known.state == "done"):
         return
-    matches = {} if known is None else known.matches
+    for item in tx.find(Outgoing, state="waiting", reference=out.order):
+        if item.kind == "answer":
+            done = {"state": "refused", "problem": "stale-lease", "body": b"", "context": {}}
+            tx.put(msgspec.structs.replace(item, **done))
     tx.put(
         Order(
             id=out.order,
@@ -57,10 +69,11 @@ def _remember(tx: Tx, out: OrderOut) -> None:
             epoch=out.epoch,
             claimed_at=float(out.claimed_at),
             version=out.last_version,
-            rag="",
+            rag="" if known is None else known.rag,
             raw=encode(out),
-            reference="",
-            matches=matches,
+            reference="" if known is None else known.reference,
+            matches={} if known is None else known.matches,
+            actor={} if known is None else known.actor,
         )
     )
 
@@ -73,6 +86,7 @@ def take_up(node: Node, document: Order) -> None:
             was read and nothing is answered.
 
     """
+    document, known = _as_kept(node, document)
     try:
         order = check_order(node, decode(document.raw, OrderOut))
     except OverAskError as error:
@@ -93,9 +107,18 @@ def take_up(node: Node, document: Order) -> None:
     tasks = [
         *make_confirm_tasks(node, order, document, identities, _reason(node, order, matches)),
         *make_manual_tasks(node, order, identities),
+        *make_review_tasks(node, order, document, identities),
     ]
-    versions = [due] if tasks else [due, due + _cover_delay(node)]
-    _queue_versions(node, order, document, identities, tasks=tasks, dues=versions)
+    pending = any(known.get(task.id, task).state == "open" for task in tasks)
+    versions = [due] if pending else [due, due + _cover_delay(node)]
+    _queue_versions(node, order, document, identities, known=known, tasks=tasks, dues=versions)
+
+
+def _as_kept(node: Node, document: Order) -> tuple[Order, dict[str, Task]]:
+    """Return an order and its tasks as of one moment: people decide while the agent works."""
+    with node.store.begin() as tx:
+        tasks = tx.find(Task, reference=document.id)
+        return tx.get(Order, document.id) or document, {task.id: task for task in tasks}
 
 
 def _cover_delay(node: Node) -> float:
@@ -151,12 +174,26 @@ def next_version(node: Node, document: Order) -> None:
         AuditError, KeysError, AdaptersError, ProtocolError: The order no longer holds.
 
     """
+    document, known = _as_kept(node, document)
     order = check_order(node, decode(document.raw, OrderOut))
     identities = open_identities(node, order)
     reviews = make_review_tasks(node, order, document, identities)
+    document = _take_cover_back(node, document)
     slot_end = document.claimed_at + node.believed.agreement.slot_seconds(document.rag)
     due = max(slot_end, node.now().timestamp())
-    _queue_versions(node, order, document, identities, tasks=reviews, dues=[due])
+    _queue_versions(node, order, document, identities, known=known, tasks=reviews, dues=[due])
+
+
+def _take_cover_back(node: Node, document: Order) -> Order:
+    """Withdraw a second version that has not been tried yet: people were quicker."""
+    with node.store.begin() as tx:
+        waiting = tx.find(Outgoing, state="waiting", reference=document.id)
+        covers = [item for item in waiting if item.context.get("cover")]
+        for item in covers:
+            tx.put(msgspec.structs.replace(item, state="withdrawn", body=b"", context={}))
+        document = msgspec.structs.replace(document, version=document.version - len(covers))
+        tx.put(document)
+    return document
 
 
 def _queue_versions(
@@ -165,11 +202,10 @@ def _queue_versions(
     document: Order,
     identities: dict[str, Identity],
     *,
+    known: dict[str, Task],
     tasks: list[Task],
     dues: list[float],
 ) -> None:
-    with node.store.begin() as tx:
-        known = {task.id: task for task in tx.find(Task, reference=document.id)}
     contents = [
         (
             line.category,
@@ -203,8 +239,11 @@ def _queue_versions(
         for number, due in enumerate(dues, start=1)
     ]
     with node.store.begin() as tx:
-        for (answer, blobs, wraps), due in built:
-            queue_answer(tx, answer, blobs=blobs, wraps=wraps, order=order, due=due)
+        if {task.id: task for task in tx.find(Task, reference=document.id)} != known:
+            return  # a person has decided meanwhile: the agent builds the versions anew
+        for number, ((answer, blobs, wraps), due) in enumerate(built):
+            cover = number > 0
+            queue_answer(tx, answer, blobs=blobs, wraps=wraps, order=order, due=due, cover=cover)
         for task in tasks:
             if task.id not in known:
                 tx.put(task)

@@ -137,10 +137,13 @@ def _note(decision: dict[str, Any]) -> str:
 
 
 def _advance(tx: Tx, order_id: str, actor: dict[str, str]) -> None:
-    """Let the agent send the next version once nothing of this order waits for a person."""
+    """Let the agent send the next version once nothing of this order waits for a person.
+
+    An order that has just been claimed anew takes the decision into its first version.
+    """
     waiting = [t for t in tx.find(Task, reference=order_id) if t.state == "open"]
-    if not waiting:
-        order = _order(tx, order_id)
+    order = _order(tx, order_id)
+    if not waiting and order.state != "claimed":
         tx.put(msgspec.structs.replace(order, state="due_version", actor=actor))
 
 

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import resources
@@ -26,7 +26,7 @@ from adapters.ceremony import certify, create_root, load_root, sign_agreement
 from adapters.clock import Clock, moved_clock, system_clock
 from adapters.localclient import LocalClient
 from adapters.protocol import AgreementRef
-from broker.demo.errors import StartError
+from broker.demo.errors import StartError, StoryError
 from broker.demo.staff import STAFF, Staff
 from policies.agreement import Agreement, load_agreement
 from policies.schedule import with_schedule
@@ -140,6 +140,10 @@ class Deployment:
                 process.kill()
                 process.wait()
         self.processes.clear()
+        for client in self.clients.values():
+            client.close()
+        self.clients.clear()
+        self.http.close()
 
     def _start(self, name: str, arguments: list[str]) -> None:
         logs = self.plan.directory / "logs"
@@ -252,19 +256,22 @@ def _sign_and_certify(
     return tuple(acts)
 
 
-def run_mash(arguments: Iterable[str], environment: Mapping[str, str]) -> bytes:
+def run_mash(arguments: Sequence[str], environment: Mapping[str, str]) -> bytes:
     """Run a `mash` command to its end and return what it printed.
 
     Raises:
-        subprocess.CalledProcessError: Its exit status was not 0.
+        StoryError: Its exit status was not 0; says what it said.
 
     """
     done = subprocess.run(  # noqa: S603 - our own command
         [sys.executable, "-m", "broker", *arguments],
         env=dict(environment),
         capture_output=True,
-        check=True,
+        check=False,
     )
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip()
+        raise StoryError(f"`mash {' '.join(arguments)}` failed: {said}")
     return done.stdout
 
 

@@ -118,16 +118,23 @@ def _await_answers(
         orders = holder.get("/orders")["orders"]
         finished = sum(order["state"] == "done" for order in orders)
         show(finished)
-        if finished == len(asked) and people.idle() and _delivered(asker, asked):
+        if finished == len(asked) and people.idle() and _delivered(asker, orders, asked):
             return
         if time.monotonic() > end:
             raise StoryError("not every request was answered in time")
         time.sleep(0.5)
 
 
-def _delivered(asker: LocalClient, asked: Mapping[str, FebrlSubject]) -> bool:
-    last = [asker.get(f"/requests/{request}")["delivered"] for request in asked]
-    return all(any(d["version"] > 1 for d in delivered) for delivered in last)
+def _delivered(
+    asker: LocalClient, orders: list[dict[str, Any]], asked: Mapping[str, FebrlSubject]
+) -> bool:
+    """Whether the newest version of every order has reached the asker."""
+    newest = {order["order"]: order["version"] for order in orders}
+    return all(
+        max((d["version"] for d in asker.get(f"/requests/{request}")["delivered"]), default=0)
+        == newest[order_id(request, HOLDER)]
+        for request in asked
+    )
 
 
 def _status(asker: LocalClient, request: str) -> str:

@@ -71,16 +71,7 @@ def _case(told: Told) -> dict[str, Any]:
         "request": told.request,
         "rag": told.scenario.case["rag"],
         "preview_equals_decisions": told.alarm == "",
-        "decisions": [
-            {
-                "role": line["role"],
-                "category": line["category"],
-                "subject_role": line["subject_role"],
-                "outcome": line["outcome"],
-                "rule": line["rule"],
-            }
-            for line in told.preview
-        ],
+        "decisions": _decisions(told),
         "opened": {
             post: [
                 {
@@ -99,3 +90,19 @@ def _case(told: Told) -> dict[str, Any]:
         "outcome": told.outcome["outcome"],
         "seconds": told.seconds,
     }
+
+
+def _decisions(told: Told) -> list[dict[str, Any]]:
+    """The broker's signed decisions, with the subjects' roles that the preview knows."""
+    roles = {line["subject_ref"]: line["subject_role"] for line in told.preview}
+    return [
+        {
+            "role": line["post"]["role"],
+            "category": line["category"],
+            "subject_role": roles[line["subject"]],
+            "outcome": line["outcome"],
+            "rule": line["rule"],
+        }
+        for ask in told.decisions["asks"]
+        for line in ask["lines"]
+    ]

@@ -44,7 +44,7 @@ class Hub:
             log_key: The broker's key, signing checkpoints and decision sets.
             clock: The MASH's clock.
             salt: Fresh random bytes for commitments.
-            lease: How long a claimed order is held.
+            lease: How long a claimed order is held beyond its answer slot.
 
         """
         self.agreement = agreement
@@ -58,7 +58,7 @@ class Hub:
             party: RootPublic(ed25519=keys.ed25519, mldsa65=keys.mldsa65)
             for party, keys in agreement.schedule.parties.items()
         }
-        self.book = CredentialBook(self.roots)
+        self.book = CredentialBook(self.roots, mash=agreement.mash)
         self.acts: tuple[AgreementAct, ...] = ()
         self.engine = Engine(agreement, Standing(signed=frozenset()))
 

@@ -144,11 +144,8 @@ def prepare_credential(hub: Hub, text: str) -> Apply:
     The unit raises ReplayedError when the key was certified before in another text.
 
     """
-    now = hub.clock()
     sha256 = sha256_hex(text.encode())
-    credential = check_credential(
-        text, roots=hub.roots, find=hub.book.find, at=now, mash=hub.agreement.mash
-    )
+    credential = _check(hub, text, at=hub.clock())
     entry = _credential_entry(credential, sha256)
 
     def apply(tx: Tx) -> Reply:
@@ -157,9 +154,17 @@ def prepare_credential(hub: Hub, text: str) -> Apply:
             return Reply(entries=(stored.entry,))
         if tx.find(LoggedCredential, kid=credential.kid) is not None:
             raise ReplayedError("the credential's kid")
+        # Believed again at every start as of this second: it must hold then too.
+        _check(hub, text, at=datetime.fromtimestamp(int(tx.now.timestamp()), UTC))
         return _log_credential(hub, tx, credential, sha256, entry)
 
     return apply
+
+
+def _check(hub: Hub, text: str, *, at: datetime) -> Credential:
+    return check_credential(
+        text, roots=hub.roots, find=hub.book.find, at=at, mash=hub.agreement.mash
+    )
 
 
 def _log_credential(hub: Hub, tx: Tx, credential: Credential, sha256: str, entry: Draft) -> Reply:

@@ -58,7 +58,7 @@ def prepare(
     return once(incoming, _prepare(hub, incoming, message))
 
 
-def _prepare(hub: Hub, incoming: Incoming, message: Message) -> Apply:
+def _prepare(hub: Hub, incoming: Incoming, message: Message) -> Apply:  # noqa: PLR0911 - one arm for each message
     match message:
         case Request():
             return prepare_request(hub, incoming, message)

@@ -103,7 +103,7 @@ def prepare_request(hub: Hub, incoming: Incoming, request: Request) -> Apply:
         commitment, entry = draft
         first = tx.log(entry)
         tx.add(CommitmentKey(entry=first, name="facts_c", key=commitment))
-        tx.add(_stored_request(tx, incoming, request, due, decisions, first))
+        tx.add(_stored_request(tx, incoming, request, due=due, decisions=decisions, entry=first))
         entries = [first, *(_store_ask(tx, request, due, item) for item in decided)]
         _keep_envelopes(tx, incoming, request, decided)
         return Reply(entries=tuple(entries), decisions=decisions)
@@ -315,6 +315,7 @@ def _stored_request(
     tx: Tx,
     incoming: Incoming,
     request: Request,
+    *,
     due: datetime | None,
     decisions: str,
     entry: int,

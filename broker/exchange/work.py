@@ -35,6 +35,7 @@ from broker.domain import (
     StoredAnswer,
     StoredAsk,
     StoredMessage,
+    StoredRequest,
 )
 from broker.errors import (
     NotFoundError,
@@ -74,13 +75,16 @@ def prepare_claim(hub: Hub, incoming: Incoming, claim: Claim) -> Apply:
 
 
 def _leased(hub: Hub, tx: Tx, order: Order) -> Order:
+    """A lease begins where the slot ends: nobody could answer before."""
     now = seconds(tx)
+    request = tx.find(StoredRequest, id=order.request)
+    slot = hub.agreement.slot_seconds(None if request is None else request.rag)
     held = dataclasses.replace(
         order,
         state=OrderState.CLAIMED.value,
         epoch=order.epoch + 1,
         claimed_at=now,
-        lease_until=now + int(hub.lease.total_seconds()),
+        lease_until=now + slot + int(hub.lease.total_seconds()),
     )
     tx.save(held)
     return held

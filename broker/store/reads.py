@@ -122,6 +122,10 @@ class Reads:
         """Read through `engine`, see `open_reader`."""
         self._engine = engine
 
+    def close(self) -> None:
+        """Close the connections, those of `LedgerReads` on the same engine too."""
+        self._engine.dispose()
+
     def find_reply(self, sender: str, sha256: str) -> Reply | None:
         """Return what led from a message of `sender` that was taken before, or None."""
         with self._engine.begin() as connection:

@@ -111,11 +111,12 @@ class Writer:
         return self.submit(unit).result()
 
     def stop(self) -> None:
-        """Finish what is queued, then end the thread."""
+        """Finish what is queued, then end the thread and close the connection."""
         with self._state_lock:
             self._stopped = True
             self._jobs.put(None)
         self._thread.join()
+        self._engine.dispose()
 
     def _run(self) -> None:
         while True:
@@ -143,7 +144,14 @@ class Writer:
     def _run_batch(self, jobs: list[_Job]) -> None:
         try:
             outcomes, tx, head = self._write(jobs)
-        except (AuditError, DBAPIError, StorageError) as error:
+        except AuditError as error:
+            self._run_apart(jobs, error)
+            return
+        except (DBAPIError, StorageError) as error:
+            self._answer_failed(jobs, error)
+            return
+        except Exception as error:  # noqa: BLE001 - nobody may wait for a dead writer
+            self._fail()
             self._answer_failed(jobs, error)
             return
         self._head = head
@@ -152,6 +160,17 @@ class Writer:
         for outcome in outcomes:
             _answer(outcome)
         self._on_commit({party for draft in tx.drafts for party in draft.parties})
+
+    def _run_apart(self, jobs: list[_Job], error: AuditError) -> None:
+        """Run each unit by itself: one unit's entry must not fail its neighbours."""
+        if len(jobs) == 1:
+            self._answer_failed(jobs, error)
+            return
+        for job in jobs:
+            if self._failed:
+                job.future.set_exception(WriterStoppedError("the writer has stopped"))
+            else:
+                self._run_batch([job])
 
     def _write(self, jobs: list[_Job]) -> tuple[list[_Outcome], SqlTx, Head]:
         with self._engine.connect() as connection:

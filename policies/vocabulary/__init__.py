@@ -10,8 +10,12 @@ from policies.document import Node, read_document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gateway:
-    """A power or duty to share; `in_force_from` is None while not known to have commenced."""
+class Statute:
+    """A statutory item: a power to share, a condition, a reason for acting without consent.
+
+    `in_force_from` is None while it is not known to have commenced; `verify_by` is the
+    day by which a lawyer looks again.
+    """
 
     code: str
     title: str
@@ -21,10 +25,10 @@ class Gateway:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vocabulary:
-    """Word lists by name, and the statutory gateways with their dates."""
+    """Word lists by name, and the statutory items with their dates, by code."""
 
     lists: Mapping[str, frozenset[str]]
-    gateways: Mapping[str, Gateway]
+    statutes: Mapping[str, Statute]
 
     def __getitem__(self, name: str) -> frozenset[str]:
         """Return the list called `name`."""
@@ -38,10 +42,13 @@ def vocabulary() -> Vocabulary:
     root = read_document(data, source="codes.yaml").value
     assert isinstance(root, dict)  # noqa: S101  # our own file; its shape is tested
     lists = {name: _words(node) for name, node in root.items() if isinstance(node.value, tuple)}
-    table = root["gateways"].plain()
-    assert isinstance(table, dict)  # noqa: S101  # as above
-    gateways = {code: _gateway(code, entry) for code, entry in table.items()}
-    return Vocabulary(lists={**lists, "gateways": frozenset(gateways)}, gateways=gateways)
+    tables = {name: node.plain() for name, node in root.items() if isinstance(node.value, dict)}
+    statutes: dict[str, Statute] = {}
+    for name, table in tables.items():
+        assert isinstance(table, dict)  # noqa: S101  # as above
+        lists[name] = frozenset(table)
+        statutes |= {code: _statute(code, entry) for code, entry in table.items()}
+    return Vocabulary(lists=lists, statutes=statutes)
 
 
 def _words(node: Node) -> frozenset[str]:
@@ -49,10 +56,10 @@ def _words(node: Node) -> frozenset[str]:
     return frozenset(word for word in plain if isinstance(word, str))
 
 
-def _gateway(code: str, entry: object) -> Gateway:
+def _statute(code: str, entry: object) -> Statute:
     assert isinstance(entry, dict)  # noqa: S101  # our own file; its shape is tested
     start = entry["in_force_from"]
-    return Gateway(
+    return Statute(
         code=code,
         title=entry["title"],
         in_force_from=date.fromisoformat(start) if start else None,

@@ -8,14 +8,21 @@ from broker.testing import COUNCIL, POLICE, TRUST, World
 from broker.testing_story import Story
 
 
+@pytest.fixture(scope="session")
+def founded(tmp_path_factory: pytest.TempPathFactory) -> World:
+    world = World(tmp_path_factory.mktemp("founded"), parties=(COUNCIL, POLICE, TRUST))
+    world.stop()
+    return world
+
+
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    world = World(tmp_path, parties=(COUNCIL, POLICE, TRUST))
+def world(founded: World, tmp_path: Path) -> Iterator[World]:
+    world = founded.fork(tmp_path / "broker")
     yield world
-    world.broker.close()
+    world.stop()
 
 
 @pytest.fixture
 def story(world: World) -> Iterator[Story]:
-    with TestClient(world.app, raise_server_exceptions=True) as client:
+    with TestClient(world.app) as client:
         yield Story(world, client)

@@ -381,6 +381,6 @@ def test_unsigned_parties_of_the_examples_count_as_unsigned(
 def test_the_vocabulary_keeps_dates_of_statutory_items() -> None:
     words = vocabulary()
 
-    assert words.gateways["daa2021_s49A"].in_force_from is not None
-    assert words.gateways["ca2004_s16LA"].in_force_from is None
+    assert words.statutes["daa2021_s49A"].in_force_from is not None
+    assert words.statutes["ca2004_s16LA"].in_force_from is None
     assert "cp_s47" in words["purposes"]
