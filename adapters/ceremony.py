@@ -8,6 +8,7 @@ root certifies the operational key; that certifies the node, its seal key and th
 import json
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -66,10 +67,7 @@ def certify(
     store = FileKeyStore(directory / "keys", secret=secret)
     start, end = now - _BACKDATE, now - _BACKDATE + OPERATIONAL_LIFE
     operational = SigningKey.generate()
-    node, node_seal = SigningKey.generate(), SealKey.generate()
     store.put("operational", operational.seed)
-    store.put("node", node.seed)
-    store.put("node_seal", node_seal.seed)
     made = [
         issue_operational(
             root,
@@ -81,29 +79,58 @@ def certify(
         )
     ]
 
-    def certified(kind: Kind, alg: str, public: bytes, role: str | None = None) -> Credential:
-        quarter = None if role is None else quarter_of(now)
-        return issue(
-            operational,
-            mash=mash,
-            party=party,
-            kind=kind,
-            alg=alg,
-            public=public,
-            not_before=start,
-            expires=end,
-            role=role,
-            quarter=quarter,
-        )
-
-    made.append(certified(Kind.NODE, "Ed25519", node.public))
-    made.append(certified(Kind.NODE_SEAL, "X-Wing", node_seal.public))
-    for role in sorted({*roles, GUARDIAN_ROLE}):
-        seal_key = SealKey.generate()
-        store.put(f"post.{role}.{quarter_of(now)}", seal_key.seed)
-        made.append(certified(Kind.POST, "X-Wing", seal_key.public, role))
+    made += _certified(operational, made[0], _node_keys(store, roles, quarter=quarter_of(now)))
     _write_private(directory / CREDENTIALS_FILE, json.dumps([c.text for c in made]))
     return made
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Made:
+    """A key just made: what it is for, and its public half."""
+
+    kind: Kind
+    alg: str
+    public: bytes
+    role: str | None = None
+    quarter: str | None = None
+
+
+def _node_keys(store: FileKeyStore, roles: Iterable[str], *, quarter: str) -> list[_Made]:
+    """Make the node's key, its seal key and the posts' seal keys, and keep them."""
+    node, node_seal = SigningKey.generate(), SealKey.generate()
+    store.put("node", node.seed)
+    store.put("node_seal", node_seal.seed)
+    made = [
+        _Made(kind=Kind.NODE, alg="Ed25519", public=node.public),
+        _Made(kind=Kind.NODE_SEAL, alg="X-Wing", public=node_seal.public),
+    ]
+    for role in sorted({*roles, GUARDIAN_ROLE}):
+        post = SealKey.generate()
+        store.put(f"post.{role}.{quarter}", post.seed)
+        made.append(
+            _Made(kind=Kind.POST, alg="X-Wing", public=post.public, role=role, quarter=quarter)
+        )
+    return made
+
+
+def _certified(
+    operational: SigningKey, issuer: Credential, keys: Iterable[_Made]
+) -> list[Credential]:
+    return [
+        issue(
+            operational,
+            mash=issuer.mash,
+            party=issuer.party,
+            kind=key.kind,
+            alg=key.alg,
+            public=key.public,
+            not_before=issuer.not_before,
+            expires=issuer.expires,
+            role=key.role,
+            quarter=key.quarter,
+        )
+        for key in keys
+    ]
 
 
 def sign_agreement(

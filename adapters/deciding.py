@@ -6,10 +6,58 @@ the supplying node decides again with what only it knows and keeps the stricter 
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from typing import Final
 
-from adapters.protocol import Ask, AskItem, ConsentFacts, DecisionLine, Post, Request
+from adapters.protocol import (
+    AgreementRef,
+    Ask,
+    AskItem,
+    Code,
+    ConsentFacts,
+    NumericDate,
+    OrderId,
+    Post,
+    Ref,
+    Request,
+    Sha256,
+    Wire,
+)
 from policies.decide import Decision, Engine
 from policies.facts import CaseFacts, Consent, Query, SupplierFacts
+
+DECISIONS_TYP: Final = "mash-decisions+jws"
+
+
+class DecisionLine(Wire, frozen=True):
+    """One decision: category, subject and post; `rules` are all that fired, in fixed order."""
+
+    category: Code
+    subject: Ref | None
+    post: Post
+    outcome: str
+    rule: str
+    reason: str
+    rules: list[str]
+
+
+class AskDecision(Wire, frozen=True):
+    """The decisions on one ask; `route` is node, telephone or none."""
+
+    digest: Sha256
+    supplier: Code
+    order: OrderId | None
+    route: str
+    lines: list[DecisionLine]
+
+
+class DecisionSet(Wire, frozen=True):
+    """All decisions on a request, signed by the broker; compared with the preview by node A."""
+
+    request: Ref
+    message: Sha256
+    agreement: AgreementRef
+    due: NumericDate | None
+    asks: list[AskDecision]
 
 
 def case_facts(request: Request, ask: Ask) -> CaseFacts:

@@ -13,6 +13,7 @@ AdaptersError
 │   ├── ForeignAgreementError       written under another agreement
 │   ├── SenderMayNotError           the credential does not fit the message
 │   ├── AgreementNotOursError       not the agreement that was pinned
+│   ├── AgreementActError           a signature under an agreement does not hold
 │   ├── WrongReceiptError           a receipt for something else
 │   └── NotOurOrderError            an order that is not for this node
 ├── OverAskError              the broker permits what this node's own decision denies (T3)
@@ -179,6 +180,16 @@ class OverAskError(AdaptersError):
         """Keep the rule of our own denial."""
         super().__init__(f"the broker asks for more than rule {rule} allows")
         self.rule = rule
+
+
+class AgreementActError(TrustError):
+    """A signature or withdrawal under an agreement was not accepted, or may not be given."""
+
+    def __init__(self, problem: str, *, party: str) -> None:
+        """Keep the party's code, empty when it is not known, and the problem."""
+        super().__init__(f"{party}: {problem}" if party else problem)
+        self.party = party
+        self.problem = problem
 
 
 class BrokerUnavailableError(AdaptersError):

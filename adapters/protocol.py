@@ -16,7 +16,6 @@ import rfc8785
 from msgspec import Meta, Struct
 
 MESSAGE_TYP: Final = "mash+jws"
-DECISIONS_TYP: Final = "mash-decisions+jws"
 MAX_MESSAGE_BYTES: Final = 256 * 1024
 MAX_BLOB_BYTES: Final = 2 * 1024 * 1024
 MAX_SUBMISSION_BYTES: Final = 16 * 1024 * 1024
@@ -38,11 +37,11 @@ class ProtocolError(ValueError):
     """Bytes are not a message of this protocol; says what and where, never quotes content."""
 
 
-class _Wire(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Wire(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Strict base: a field that is not known is an error."""
 
 
-class AgreementRef(_Wire, frozen=True):
+class AgreementRef(Wire, frozen=True):
     """The agreement a message was written under: identity, sequence and hash of its bytes."""
 
     id: str
@@ -50,14 +49,14 @@ class AgreementRef(_Wire, frozen=True):
     sha256: Sha256
 
 
-class Seen(_Wire, frozen=True):
+class Seen(Wire, frozen=True):
     """The newest ledger checkpoint that the sender has verified (promise T4)."""
 
     size: Count
     root: Sha256
 
 
-class Claims(_Wire, frozen=True):
+class Claims(Wire, frozen=True):
     """What every message says (DESIGN 5): who, to whom, when, once, under what, having seen what.
 
     `iat` and `exp` are seconds since 1970 (RFC 7519 NumericDate).
@@ -73,21 +72,21 @@ class Claims(_Wire, frozen=True):
     seen: Seen
 
 
-class Post(_Wire, frozen=True, order=True):
+class Post(Wire, frozen=True, order=True):
     """A post, not a person: the role at a party to which sections are sealed."""
 
     party: Code
     role: Code
 
 
-class Subject(_Wire, frozen=True):
+class Subject(Wire, frozen=True):
     """A subject of the case: a random reference and the role in the case, never a name."""
 
     ref: Ref
     role: Code
 
 
-class ConsentFacts(_Wire, frozen=True):
+class ConsentFacts(Wire, frozen=True):
     """Consent as the broker may see it; `None` in parties or categories means all."""
 
     given: bool
@@ -98,7 +97,7 @@ class ConsentFacts(_Wire, frozen=True):
     capacity: bool = True
 
 
-class ClearFacts(_Wire, frozen=True):
+class ClearFacts(Wire, frozen=True):
     """The facts of the case that the broker decides on."""
 
     consent: ConsentFacts | None = None
@@ -112,14 +111,14 @@ class ClearFacts(_Wire, frozen=True):
     evidenced_authority: bool = False
 
 
-class EnvelopeRef(_Wire, frozen=True):
+class EnvelopeRef(Wire, frozen=True):
     """A sealed blob beside the message: its SHA-256, and the kid of the key it is sealed to."""
 
     sha256: Sha256
     kid: Kid
 
 
-class AskItem(_Wire, frozen=True):
+class AskItem(Wire, frozen=True):
     """One category about one subject, for one or more posts; `subject` None is nobody's."""
 
     category: Code
@@ -127,14 +126,14 @@ class AskItem(_Wire, frozen=True):
     recipients: list[Post]
 
 
-class SealedIdentity(_Wire, frozen=True):
+class SealedIdentity(Wire, frozen=True):
     """One subject's identity, sealed to the supplying party's node."""
 
     subject: Ref
     envelope: EnvelopeRef
 
 
-class Ask(_Wire, frozen=True):
+class Ask(Wire, frozen=True):
     """What is asked of one supplier; travels as a blob, named in the request by its digest.
 
     `salt` keeps the digest from being guessed by suppliers that receive only their own ask.
@@ -175,7 +174,7 @@ class Claim(Claims, tag_field="type", tag="claim", frozen=True):
     resume: bool = False
 
 
-class Section(_Wire, frozen=True):
+class Section(Wire, frozen=True):
     """One category about one subject for one post, sealed; status and size class apart."""
 
     category: Code
@@ -247,7 +246,7 @@ class ManualRoute(Claims, tag_field="type", tag="manual_route", frozen=True):
     reported_c: Sha256
 
 
-class Feedback(_Wire, frozen=True):
+class Feedback(Wire, frozen=True):
     """Feedback to one answering party, sealed to its node."""
 
     party: Code
@@ -271,46 +270,14 @@ class Outcome(Claims, tag_field="type", tag="outcome", frozen=True):
 Message = Request | Claim | Answer | Release | Refusal | Opened | ManualRoute | Outcome
 
 
-class Submission(_Wire, frozen=True):
+class Submission(Wire, frozen=True):
     """What is posted: the signed message and the blobs that it names."""
 
     message: str
     blobs: list[bytes] = []
 
 
-class DecisionLine(_Wire, frozen=True):
-    """One decision: category, subject and post; `rules` are all that fired, in fixed order."""
-
-    category: Code
-    subject: Ref | None
-    post: Post
-    outcome: str
-    rule: str
-    reason: str
-    rules: list[str]
-
-
-class AskDecision(_Wire, frozen=True):
-    """The decisions on one ask; `route` is node, telephone or none."""
-
-    digest: Sha256
-    supplier: Code
-    order: OrderId | None
-    route: str
-    lines: list[DecisionLine]
-
-
-class DecisionSet(_Wire, frozen=True):
-    """All decisions on a request, signed by the broker; compared with the preview by node A."""
-
-    request: Ref
-    message: Sha256
-    agreement: AgreementRef
-    due: NumericDate | None
-    asks: list[AskDecision]
-
-
-class OrderOut(_Wire, frozen=True):
+class OrderOut(Wire, frozen=True):
     """An order as its supplier's node receives it: only its own ask."""
 
     order: OrderId
@@ -324,13 +291,13 @@ class OrderOut(_Wire, frozen=True):
     receipt: dict[str, Any]
 
 
-class Orders(_Wire, frozen=True):
+class Orders(Wire, frozen=True):
     """Reply to a claim."""
 
     orders: list[OrderOut]
 
 
-class Delivery(_Wire, frozen=True):
+class Delivery(Wire, frozen=True):
     """Something for a party: kind is answer, refusal or outcome; `number` is its cursor."""
 
     number: Count
@@ -343,13 +310,13 @@ class Delivery(_Wire, frozen=True):
     blobs: list[bytes] = []
 
 
-class Deliveries(_Wire, frozen=True):
+class Deliveries(Wire, frozen=True):
     """Deliveries after a cursor, oldest first."""
 
     deliveries: list[Delivery]
 
 
-class Accepted(_Wire, frozen=True):
+class Accepted(Wire, frozen=True):
     """Reply to a message that was taken: receipts of its ledger entries, first its own."""
 
     receipts: list[dict[str, Any]]

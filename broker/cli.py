@@ -18,7 +18,10 @@ _PARTS: Final = {
     "node": ("adapters.cli:node_app", "Run an agency's node and see to its work."),
     "party": ("adapters.cli:party_app", "Join as a party: the key ceremony."),
     "key": ("keys.cli:app", "Make, show and compare keys."),
-    "agreement": ("policies.cli:app", "Read, test and compare information sharing agreements."),
+    "agreement": (
+        "adapters.agreement.cli:app",
+        "Write, test, compare and sign sharing agreements.",
+    ),
     "connector": ("adapters.connectors.cli:app", "Connect a record system and check it."),
     "match": ("adapters.matching.cli:app", "Measure how people are matched."),
     "request": ("adapters.cli:request_app", "Ask other agencies, lawfully."),

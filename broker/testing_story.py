@@ -6,6 +6,7 @@ import msgspec
 from starlette.testclient import TestClient
 
 from adapters import protocol as wire
+from adapters.deciding import DecisionSet
 from broker.testing import COUNCIL, DECIDER, POLICE, Agency, Signed, World, blob_of, commitment
 from keys.randomness import new_ref, new_salt
 from keys.signing import read_payload_unsafe
@@ -141,14 +142,14 @@ class Story:
 
     def send_request(
         self, *, suppliers: tuple[str, ...] = (POLICE,), **changes: object
-    ) -> tuple[Signed[wire.Request], wire.DecisionSet]:
+    ) -> tuple[Signed[wire.Request], DecisionSet]:
         """Send a request; return it with the broker's decisions."""
         request = self.write_request(suppliers=suppliers, change_ask=None, **changes)
         reply = self.council.post("/requests", request)
         if reply.status_code != 201:  # noqa: PLR2004 - created
             raise AssertionError(reply.text)
         accepted = wire.decode(reply.content, wire.Accepted)
-        return request, wire.decode(read_payload_unsafe(accepted.decisions), wire.DecisionSet)
+        return request, wire.decode(read_payload_unsafe(accepted.decisions), DecisionSet)
 
     def claim(
         self, line: Line | None = None, *, most: int = 8, resume: bool = False

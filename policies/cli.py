@@ -195,7 +195,7 @@ def run_export(
 
 
 @app.command(name="new")
-def run_new(
+def run_new(  # noqa: PLR0917 - typer asks for them by name
     out: Annotated[Path, typer.Argument(help="The file to write; must not exist.")],
     hub: Annotated[str, typer.Option(prompt="Name of the county or hub, such as Southmere")],
     code: Annotated[str, typer.Option(prompt="Short code in small letters, such as southmere")],

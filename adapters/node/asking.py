@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from adapters.deciding import decide, line_of
+from adapters.deciding import DecisionLine, decide, line_of
 from adapters.errors import CaseInputError
 from adapters.matching.identity import Identity
 from adapters.node.caseinput import AskInput, CaseInput, ItemInput
@@ -22,7 +22,6 @@ from adapters.protocol import (
     GUARDIAN_ROLE,
     Ask,
     AskItem,
-    DecisionLine,
     EnvelopeRef,
     Post,
     Request,

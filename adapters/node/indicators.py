@@ -17,7 +17,7 @@ SAME_SURNAME: Final = "same_surname"
 
 def find_conflicts(node: Node, case: CaseInput, requester: str, request: str) -> list[Indicator]:
     """Return an indicator for every subject who bears the requester's surname (I05)."""
-    own = set(fold_name(requester.rsplit(maxsplit=1)[-1]))
+    own = {part for word in requester.split()[-1:] for part in fold_name(word)}
     return [
         Indicator(
             id=f"{request}:{SAME_SURNAME}:{subject.label}",

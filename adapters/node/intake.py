@@ -8,21 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from adapters.deciding import decide_ask
+from adapters.deciding import DecisionLine, decide_ask
 from adapters.errors import NotOurOrderError, OverAskError, UnknownCredentialError
 from adapters.matching.identity import Identity
 from adapters.node.context import Node
 from adapters.node.standing import entry_time
-from adapters.protocol import (
-    Ask,
-    DecisionLine,
-    EnvelopeRef,
-    OrderOut,
-    Request,
-    decode,
-    order_id,
-    sha256_hex,
-)
+from adapters.protocol import Ask, EnvelopeRef, OrderOut, Request, decode, order_id, sha256_hex
 from adapters.trust import Verified, check_message
 from audit.entry import Event
 from keys.errors import SealError

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from adapters.deciding import decide
+from adapters.deciding import DecisionLine, decide
 from adapters.errors import AnswerByHandError, ConnectorUnavailableError
 from adapters.matching.identity import Identity
 from adapters.matching.matcher import MatchResult
@@ -17,7 +17,7 @@ from adapters.node.answering import Status
 from adapters.node.context import Node
 from adapters.node.intake import CheckedOrder
 from adapters.node.records import Order, Task
-from adapters.protocol import AskItem, DecisionLine
+from adapters.protocol import AskItem
 from policies.decide import Decision, Outcome
 from policies.facts import SupplierFacts
 

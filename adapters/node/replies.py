@@ -10,20 +10,12 @@ from typing import Any, Final
 import msgspec
 import structlog
 
+from adapters.deciding import DECISIONS_TYP, DecisionSet
 from adapters.node.answering import mark_released, prepare_release, queue_release
 from adapters.node.context import Node
 from adapters.node.records import Order, Outgoing, Raised
 from adapters.node.store import Tx
-from adapters.protocol import (
-    DECISIONS_TYP,
-    Accepted,
-    DecisionSet,
-    ManualRoute,
-    Outcome,
-    decode,
-    decode_message,
-    sha256_hex,
-)
+from adapters.protocol import Accepted, ManualRoute, Outcome, decode, decode_message, sha256_hex
 from audit.entry import Event
 from keys.signing import check_jws, kid_of, read_payload_unsafe
 

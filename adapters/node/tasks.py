@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from adapters.deciding import DecisionLine
 from adapters.errors import AnswerByHandError, ConnectorUnavailableError
 from adapters.matching.identity import Identity
 from adapters.node.context import Node
@@ -15,7 +16,6 @@ from adapters.node.lookup import (
     read_rows,
 )
 from adapters.node.records import Order, Task
-from adapters.protocol import DecisionLine
 from policies.decide import Outcome
 
 

@@ -1,8 +1,9 @@
 """Searching files and captured traffic for what must not be there.
 
-Looks in the bytes as they are and in what they decode to: base64 (both alphabets), hex, zlib and
-gzip streams, JSON escapes; three layers deep. A search that finds nothing is worth something only
-beside one that does: the same words are looked for at the nodes, where they must be.
+Looks in the bytes as they are and in what they decode to: base64 (both alphabets, folded lines
+too), hex, zlib and gzip streams, JSON escapes; three layers deep. A search that finds nothing is
+worth something only beside one that does: the same words are looked for at the nodes, where they
+must be.
 """
 
 import base64
@@ -13,11 +14,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote, quote_plus
 
 _BASE64_RUN: Final = re.compile(rb"[A-Za-z0-9+/_-]{16,}={0,2}")
-_HEX_RUN: Final = re.compile(rb"(?:[0-9a-fA-F]{2}){8,}")
+_HEX_RUN: Final = re.compile(rb"[0-9a-fA-F]{16,}")
 _ZLIB_START: Final = re.compile(rb"\x78[\x01\x5e\x9c\xda]|\x1f\x8b\x08")
-_ESCAPE: Final = re.compile(rb"\\u([0-9a-fA-F]{4})")
+_ESCAPE: Final = re.compile(rb"\\u([0-9a-fA-F]{4})|\\(/)")
+_FOLD: Final = re.compile(rb"(?<=[A-Za-z0-9+/]{60})(?:\r?\n|\\n)(?=[A-Za-z0-9+/])")
 _DEPTH: Final = 3
 _LONGEST_INFLATED: Final = 4 * 1024 * 1024
 
@@ -64,10 +67,15 @@ def layers(data: bytes, depth: int = _DEPTH) -> Iterator[bytes]:
     """Yield `data` in lower case, then everything it decodes to."""
     yield data.lower()
     if _ESCAPE.search(data):
-        yield _ESCAPE.sub(lambda m: chr(int(m[1], 16)).encode("utf-8", "replace"), data).lower()
+        data = _ESCAPE.sub(_unescaped, data)
+        yield data.lower()
     if depth:
-        for inner in _decoded(data):
+        for inner in _decoded(_FOLD.sub(b"", data)):
             yield from layers(inner, depth - 1)
+
+
+def _unescaped(match: re.Match[bytes]) -> bytes:
+    return match[2] or chr(int(match[1], 16)).encode("utf-8", "replace")
 
 
 def _decoded(data: bytes) -> Iterator[bytes]:
@@ -81,7 +89,9 @@ def _decoded(data: bytes) -> Iterator[bytes]:
             except (binascii.Error, ValueError):
                 continue
     for match in _HEX_RUN.finditer(data):
-        yield bytes.fromhex(match[0].decode())
+        for start in range(2):  # a run may begin in the middle of a byte
+            part = match[0][start:]
+            yield bytes.fromhex(part[: len(part) // 2 * 2].decode())
     for match in _ZLIB_START.finditer(data):
         yield from _inflated(data[match.start() :])
 
@@ -97,5 +107,6 @@ def _inflated(data: bytes) -> Iterator[bytes]:
 
 def _forms(word: str) -> set[bytes]:
     """Every way a word stands in a layer, whose ASCII letters are in lower case."""
-    spelled = {word, word.casefold(), word.replace(" ", "%20")}
+    spelled = {word, word.casefold(), word.upper()}
+    spelled |= {quote(word), quote(word, safe=""), quote_plus(word)}
     return {form.encode(code).lower() for form in spelled for code in ("utf-8", "utf-16-le")}

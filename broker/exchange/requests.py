@@ -7,14 +7,10 @@ from typing import Final
 
 import msgspec
 
-from adapters.deciding import decide_ask
+from adapters.deciding import DECISIONS_TYP, AskDecision, DecisionLine, DecisionSet, decide_ask
 from adapters.protocol import (
-    DECISIONS_TYP,
     GUARDIAN_ROLE,
     Ask,
-    AskDecision,
-    DecisionLine,
-    DecisionSet,
     EnvelopeRef,
     Post,
     ProtocolError,

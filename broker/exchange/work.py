@@ -11,12 +11,12 @@ from typing import Final
 
 import msgspec
 
+from adapters.deciding import DecisionLine
 from adapters.protocol import (
     GUARDIAN_ROLE,
     SHARING_RECORD,
     Answer,
     Claim,
-    DecisionLine,
     Post,
     Refusal,
     Release,

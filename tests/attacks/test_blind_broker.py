@@ -38,7 +38,7 @@ CATEGORY = "pol.crimes_convictions"
 PATIENCE_SECONDS = 40.0
 
 GIVEN, SURNAME = "Zephrinella", "Quorblaxton"
-BORN, NHS = "2013-11-27", "9990123478"
+BORN, NHS = "2013-11-27", "9990123470"
 LINE, POSTCODE = "77 Wyvernmere Ginnel", "ZZ9 7QX"
 NARRATIVE = "Narrative mark: the café owner saw the girl sleeping in the larkspur shed."
 WORDS = "Referral mark: she told her swimming teacher about the ferret and the belt."
@@ -318,7 +318,7 @@ def test_no_log_holds_a_mark(passage: Passage) -> None:
         "broker.log",
         *(f"{p}.log" for p in (ASKER, HOLDER, BY_HAND)),
     }
-    assert all(data for _, data in logs)
+    assert dict(logs)["broker.log"]
     assert search(MARKS, logs) == []
 
 

@@ -306,6 +306,31 @@ def test_an_envelope_sealed_to_another_party_is_refused(story: Story) -> None:
     refused(reply, "unknown-post", 422)
 
 
+def write_narrative(story: Story, *, kid: str) -> Signed[wire.Request]:
+    draft = story.write_request()
+    blobs = [*msgspec.json.decode(draft.body, type=wire.Submission).blobs, blob_of()]
+    narrative = wire.EnvelopeRef(sha256=wire.sha256_hex(blobs[-1]), kid=kid)
+    names = ("request", "subjects", "asks", "case", "case_seq", "prev", "rag")
+    fields = {
+        name: getattr(draft.message, name) for name in (*names, "purpose", "concern", "facts")
+    }
+    return story.council.agency.sign_as(
+        DECIDER, wire.Request, blobs=blobs, narrative=narrative, **fields
+    )
+
+
+def test_a_narrative_is_sealed_to_the_askers_own_guardian_and_nobody_else(story: Story) -> None:
+    book = story.world.broker.services.hub.book
+    offices = [
+        book.posts(party, wire.GUARDIAN_ROLE, at=story.world.clock()) for party in (COUNCIL, POLICE)
+    ]
+    own, other = (office.kid for office in offices if office is not None)
+
+    refused(story.council.post("/requests", write_narrative(story, kid=other)), "unknown-post", 422)
+    assert story.council.post("/requests", write_narrative(story, kid=own)).status_code == 201
+    assert len(story.world.entries("request")[-1]["narrative_c"]) == 64
+
+
 def test_facts_with_a_date_that_is_none_are_refused(story: Story) -> None:
     facts = wire.ClearFacts(consent=wire.ConsentFacts(given=True, until="soon"))
 

@@ -1,6 +1,7 @@
 """The main job at the broker, over HTTP, from request to outcome."""
 
 from adapters import protocol as wire
+from adapters.deciding import DECISIONS_TYP, DecisionSet
 from audit.entry import Event
 from audit.receipt import Receipt, check_receipt
 from broker.testing import COUNCIL, DECIDER, POLICE
@@ -90,9 +91,9 @@ def test_receipts_and_decisions_hold_against_the_agreements_log_key(story: Story
     )
     hub = story.world.broker.services.hub
     payload = check_jws(
-        accepted.decisions, public=keys.log_key, kid=hub.log_key.kid, typ=wire.DECISIONS_TYP
+        accepted.decisions, public=keys.log_key, kid=hub.log_key.kid, typ=DECISIONS_TYP
     )
-    decisions = wire.decode(payload, wire.DecisionSet)
+    decisions = wire.decode(payload, DecisionSet)
     assert decisions.message == request.sha256
     assert decisions.due == request.message.iat + 2 * 3600
 

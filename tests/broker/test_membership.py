@@ -1,14 +1,18 @@
 """Tokens, signatures under the agreement, credentials."""
 
 import base64
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 import pytest
 
+from broker.exchange.membership import prepare_credential
 from broker.testing import COUNCIL, FIRE, POLICE, TRUST
 from broker.testing_story import Story
 from keys.credentials import Kind, issue, issue_operational
+from keys.errors import ExpiredError
+from keys.randomness import new_ref
 from keys.signing import RootKey, SigningKey
 
 
@@ -174,6 +178,30 @@ def test_a_chain_that_leads_to_no_root_writes_nothing(story: Story) -> None:
     assert post_credential(story, "x" * 9000).status_code == 400
     assert story.client.post("/v1/credentials", content=b"[]").status_code == 400
     assert story.world.seen() == before
+
+
+def test_a_credential_that_runs_out_before_the_commit_is_not_entered(story: Story) -> None:
+    hub, writer = story.world.broker.services.hub, story.world.broker.services.writer
+    police, now = story.police.agency, story.world.clock()
+    short = issue(
+        police.node,
+        mash=story.world.agreement.mash,
+        party=POLICE,
+        kind=Kind.PERSON,
+        alg="Ed25519",
+        public=SigningKey.generate().public,
+        not_before=now,
+        expires=now + timedelta(seconds=5),
+        actor_ref=new_ref("a"),
+    )
+    unit = prepare_credential(hub, short.text)
+    story.world.clock.move(seconds=5)
+
+    with pytest.raises(ExpiredError):
+        writer.call(unit)
+
+    assert writer.is_healthy
+    assert hub.book.find(short.kid) is None
 
 
 def test_a_key_is_certified_once(story: Story) -> None:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +183,42 @@ def test_a_statement_that_fails_undoes_the_whole_batch_and_no_more(world: World)
     assert world.seen() == before
     writer.call(unit(world, "after"))
     world.check()
+
+
+def test_an_entry_that_cannot_be_sealed_fails_its_own_unit_only(world: World) -> None:
+    writer = world.broker.services.writer
+    before = world.seen().size
+
+    def poisoned(tx: Tx) -> int:
+        return tx.log(replace(entry(world), parties=("No Party", POLICE)))
+
+    gate = hold(writer)
+    futures: list[Future[Any]] = [
+        writer.submit(unit(world, "before")),
+        writer.submit(poisoned),
+        writer.submit(unit(world, "after")),
+    ]
+    gate.set()
+
+    assert [futures[0].result(), futures[2].result()] == [before, before + 1]
+    with pytest.raises(WriterStoppedError):
+        futures[1].result()
+    assert writer.is_healthy
+    world.check()
+
+
+def test_a_fault_nobody_expected_answers_everybody_and_ends_the_writer(world: World) -> None:
+    writer = world.broker.services.writer
+    writer._salt = bad_salt  # noqa: SLF001 - a fault where randomness comes from
+
+    with pytest.raises(WriterStoppedError):
+        writer.call(unit(world, "x"))
+
+    assert not writer.is_healthy
+
+
+def bad_salt() -> bytes:
+    raise OSError("no randomness")
 
 
 def test_another_writer_on_the_database_ends_this_one(world: World) -> None:

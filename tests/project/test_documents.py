@@ -8,10 +8,11 @@ from subprocess import run
 
 import msgspec
 import pytest
-from broker.cli import app
 from typer.testing import CliRunner
 
-from adapters import protocol
+from adapters import deciding, protocol
+from broker.api import ledger, membership, messages, problems, reading
+from broker.cli import app
 
 ROOT = Path(__file__).parents[2]
 MASH = Path(sys.executable).with_name("mash")
@@ -19,12 +20,15 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 GROUPS = ("agreement", "broker", "demo", "doctor", "key", "ledger", "node", "request", "review")
 STRUCTS = [
     value
-    for value in vars(protocol).values()
+    for module in (protocol, deciding)
+    for value in vars(module).values()
     if isinstance(value, type)
     and issubclass(value, msgspec.Struct)
-    and value.__module__ == protocol.__name__
-    and not value.__name__.startswith("_")
+    and value.__module__ == module.__name__
+    and value is not protocol.Wire
 ]
+ROUTERS = [module.router for module in (ledger, membership, messages, reading)]
+MESSAGES = ROOT / "docs" / "protocol" / "messages.md"
 
 
 def short(path: Path) -> str:
@@ -124,3 +128,22 @@ def test_the_worked_examples_of_the_messages_are_right() -> None:
     assert protocol.sha256_hex(f"{request}|police".encode()) in text
     assert f"order = {protocol.order_id(request, 'police')}\n" in text
     assert f"\n{signed.decode()}\n" in text
+
+
+def test_every_route_of_the_broker_is_documented() -> None:
+    text = MESSAGES.read_text()
+    paths = {getattr(route, "path", "") for router in ROUTERS for route in router.routes}
+    missing = {
+        path
+        for path in (re.sub(r"\{(\w+):path\}", r"{index}", path) for path in paths)
+        if path not in text and "/" + path.rsplit("/", 1)[-1] not in text
+    }
+
+    assert len(paths) > 15
+    assert not missing
+
+
+def test_every_problem_is_documented() -> None:
+    text = MESSAGES.read_text()
+
+    assert not {kind.slug for _, kind in problems.PROBLEMS if f"| `{kind.slug}` |" not in text}

@@ -1,0 +1,1 @@
+"""Agreements where keys and ledger come in: signing, verifying, printing the words, replay."""
