@@ -50,6 +50,8 @@ def _call(
         return client.post(path, *body, **params)
     except LocalApiError as error:
         raise _fail(error) from None
+    finally:
+        client.close()
 
 
 def _read_json(file: Path) -> object:
@@ -207,6 +209,16 @@ def review_queue(token: Token, url: Url = _DEFAULT_URL, as_json: AsJson = False)
             typer.echo(f"look first: {item['sentence']} ({item['request']})")
 
 
+@review_app.callback()
+def review() -> None:
+    """Keep `queue` a command of its own: the only one of an app would take the app's place."""
+
+
+@party_app.callback()
+def party() -> None:
+    """Keep `join` a command of its own, likewise."""
+
+
 @party_app.command("join")
 def party_join(
     directory: Annotated[Path, typer.Argument(help="A new folder for the party's keys.")],
@@ -219,7 +231,11 @@ def party_join(
     if not secret:
         typer.echo("mash: set MASH_KEYSTORE_SECRET first: it locks the key store", err=True)
         raise typer.Exit(2)
-    directory.mkdir(parents=True, exist_ok=False)
+    try:
+        directory.mkdir(parents=True)
+    except OSError as error:
+        typer.echo(f"mash: {directory.name}: {error.strerror}: name a new folder", err=True)
+        raise typer.Exit(2) from None
     public = create_root(directory, secret=secret.encode())
     lines = {
         "ed25519": encode_base64url(public.ed25519),

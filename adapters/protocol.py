@@ -30,7 +30,7 @@ OrderId = Annotated[str, Meta(pattern="^o_[0-9a-f]{32}$")]
 Kid = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
 Code = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_.-]{0,63}$")]
 Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
-NumericDate = Annotated[int, Meta(ge=0, le=2**40)]
+NumericDate = Annotated[int, Meta(ge=0, le=253402300799)]  # up to the year 9999
 
 
 class ProtocolError(ValueError):
@@ -324,6 +324,7 @@ class Accepted(Wire, frozen=True):
 
 
 _message_decoder: Final = msgspec.json.Decoder(Message)
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def encode(value: Struct) -> bytes:
@@ -347,27 +348,24 @@ def decode_message(payload: bytes) -> Message:
         raise ProtocolError(f"message exceeds {MAX_MESSAGE_BYTES} bytes")
     try:
         message: Message = _message_decoder.decode(payload)
-    except msgspec.DecodeError as error:
+    except _UNREADABLE as error:
         raise ProtocolError(f"not a message of this protocol: {_safe(error)}") from None
     return message
 
 
 def decode(payload: bytes, type_: type[Any]) -> Any:  # noqa: ANN401 - the struct named by the caller
-    """Return `payload` as the struct `type_` of this module.
-
-    Raises:
-        ProtocolError: The bytes do not fit.
-
-    """
+    """Return `payload` as a `type_`; ProtocolError where it does not fit, or no store keeps it."""
     try:
-        return msgspec.json.decode(payload, type=type_)
-    except msgspec.DecodeError as error:
+        value = msgspec.json.decode(payload, type=type_)
+        _ = msgspec.msgpack.encode(value) if isinstance(value, dict) else b""
+    except (*_UNREADABLE, OverflowError) as error:
         raise ProtocolError(f"not a {type_.__name__}: {_safe(error)}") from None
+    return value
 
 
-def _safe(error: msgspec.DecodeError) -> str:
+def _safe(error: Exception) -> str:
     """The decoder names paths and types, and quotes only an unknown field's or tag's name."""
-    text = str(error)
+    text = str(error) if isinstance(error, msgspec.DecodeError) else type(error).__name__
     return text[:160] if text.isprintable() else "unprintable input"
 
 

@@ -35,6 +35,7 @@ from adapters.node.supply import claim_orders, write_claim
 from adapters.node.systems import System, SystemInfo, Systems
 from adapters.node.worklist import complete
 from adapters.protocol import (
+    GUARDIAN_ROLE,
     Deliveries,
     Delivery,
     OrderOut,
@@ -193,7 +194,7 @@ class Mesh:
         person = PersonSettings(
             name=f"Sam {party.rsplit('-', 1)[-1].title()}",
             title="Practitioner",
-            roles=(*roles, "agency_representative"),
+            roles=(*roles, GUARDIAN_ROLE, "agency_representative"),
             token_sha256=hashlib.sha256(TOKEN.encode()).hexdigest(),
             second_factor=True,
         )
@@ -207,6 +208,7 @@ class Mesh:
             switchboard="01632 960 000",
             people=(person,),
             cover_seconds=(1.0, 2.0),
+            poll_seconds=1.0,
         )
 
     def _systems(self) -> Systems:

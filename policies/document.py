@@ -16,6 +16,7 @@ from policies.errors import AgreementError
 
 MAX_BYTES: Final = 1_000_000
 MAX_DEPTH: Final = 12
+MAX_VALUES: Final = 50_000  # a real agreement has about 2,300
 
 Plain = str | list["Plain"] | dict[str, "Plain"]
 
@@ -86,6 +87,7 @@ class _Reader:
     def __init__(self, events: Iterator[yaml.Event], source: str) -> None:
         self._events = events
         self._source = source
+        self._values = 0
 
     def document(self) -> Node:
         self._next()  # stream start
@@ -122,6 +124,9 @@ class _Reader:
             raise self._error("tags are not allowed", event)
         if depth > MAX_DEPTH:
             raise self._error(f"nested deeper than {MAX_DEPTH}", event)
+        self._values += 1
+        if self._values > MAX_VALUES:
+            raise self._error(f"more than {MAX_VALUES} values", event)
 
     def _entries(self, depth: int) -> tuple[Node, ...]:
         entries: list[Node] = []

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from policies.agreement import Agreement
 from policies.page import Block, Bullets, Page, Section, Table
 from policies.predicates import ConsentRule
-from policies.terms import Category, Hours, Rag, Team
+from policies.terms import Category, Hours, Prohibition, Rag, Team
 from policies.vocabulary import vocabulary
 
 _CONSENT = {
@@ -26,6 +26,14 @@ _EFFECT = {
     "hold": "A person looks first",
     "permit": "Shared",
     "review": "A person decides",
+}
+_PEOPLE = {
+    "alleged_perpetrator": "person alleged to have caused harm",
+    "sibling_subject": "sibling whom the case is about",
+    "sibling_not_subject": "sibling whom the case is not about",
+    "subject_child": "child whom the case is about",
+    "subject_adult": "adult whom the case is about",
+    "parent_carer": "parent or carer",
 }
 _AT = {"always": "at all times", "in_hours": "in hours", "out_of_hours": "out of hours"}
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -216,7 +224,7 @@ def _gates(agreement: Agreement) -> Iterator[Block]:
     heads = ("Post", "Rating", "Automatically up to", "After a person looked, up to")
     yield Table(caption="Posts and how much they may see", heads=heads, rows=rows)
     caps = tuple(
-        (role.replace("_", " "), _SENSITIVITY[cap])
+        (_PEOPLE.get(role, role.replace("_", " ")), _SENSITIVITY[cap])
         for role, cap in terms.gates.subject_caps.items()
     )
     parts = ("Person's part in the case", "At most")
@@ -226,10 +234,16 @@ def _gates(agreement: Agreement) -> Iterator[Block]:
 def _prohibitions(agreement: Agreement) -> Iterator[Block]:
     yield Bullets(
         entries=tuple(
-            (", ".join(item.categories) or "not held here", f"{item.why} ({item.legal})")
+            (f"{_barred(agreement, item)}:", f"{item.why} ({item.legal})")
             for item in agreement.terms.prohibitions
         )
     )
+
+
+def _barred(agreement: Agreement, bar: Prohibition) -> str:
+    known = agreement.terms.categories
+    names = [f"{known[code].title} ({code})" if code in known else code for code in bar.categories]
+    return ", ".join(names) or "Not held by anybody here"
 
 
 def _notices(agreement: Agreement) -> Iterator[Block]:

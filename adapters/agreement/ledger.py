@@ -1,9 +1,12 @@
-"""Past decisions out of a ledger export, each with who stood behind the agreement then."""
+"""For replay: past decisions out of a ledger export, and the facts that they rested on."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from adapters.deciding import case_facts
+from adapters.protocol import Ask, Request
 from audit.checkpoint import read_checkpoint_unsafe
 from audit.entry import Event, parse_entry
 from audit.export import CHECKPOINT, read_entries, read_text
@@ -70,3 +73,23 @@ class PastDecisions:
                 agreement=agreement,
                 standing=standing,
             )
+
+
+def facts_line(request: Request, ask: Ask) -> str:
+    """Return the clear facts of one ask as a line for `mash agreement replay --facts`.
+
+    Whoever keeps the messages (the broker, the asking node) writes these while the
+    facts' retention lasts; after that the decisions are no longer made again.
+
+    Raises:
+        ValueError: The consent's end date is no ISO date.
+
+    """
+    return json.dumps(
+        {
+            "request": request.request,
+            "supplier": ask.supplier,
+            "subjects": {subject.ref: subject.role for subject in request.subjects},
+            "facts": case_facts(request, ask).to_json(),
+        }
+    )

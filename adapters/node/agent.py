@@ -224,6 +224,10 @@ def work_orders(node: Node) -> None:
             raise  # nothing is known against the order: it is taken up again
         except ONE_MESSAGE as error:
             _log.error("order_failed", order=document.id, why=type(error).__name__)
-            with node.store.begin() as tx:
-                problem = type(error).__name__
-                tx.put(msgspec.structs.replace(document, state="refused", problem=problem))
+            if work is take_up:  # what people have decided is kept, and tried again
+                _give_up(node, document, problem=type(error).__name__)
+
+
+def _give_up(node: Node, document: Order, *, problem: str) -> None:
+    with node.store.begin() as tx:
+        tx.put(msgspec.structs.replace(document, state="refused", problem=problem))

@@ -27,6 +27,7 @@ from adapters.node.asking import Actor, preview, raise_request
 from adapters.node.caseinput import read_case
 from adapters.node.closing import close_case, record_telephone
 from adapters.node.context import Node
+from adapters.node.posts import raised_for
 from adapters.node.receiving import open_for_role
 from adapters.node.records import Delivered, Indicator, Order, Outgoing, Raised, Task
 from adapters.node.review import review_queue
@@ -107,6 +108,11 @@ def _require(person: PersonSettings, role: str) -> None:
         raise NotAllowedError("this person does not hold that role")
 
 
+def _require_one(person: PersonSettings, *roles: str) -> None:
+    if not {*roles} & {*person.roles}:
+        raise NotAllowedError("this person does not hold that role")
+
+
 def _actor(node: Node, person: PersonSettings, role: str) -> Actor:
     _require(person, role)
     key, credential = node.keyring.person(person.name, role)
@@ -161,14 +167,6 @@ def _learn(node: Node) -> None:
             raise
 
 
-def _raised(node: Node, request: str) -> Raised:
-    with node.store.begin() as tx:
-        raised = tx.get(Raised, request)
-    if raised is None:
-        raise CaseInputError("request", "was not raised at this node")
-    return raised
-
-
 def _add_health(app: FastAPI, node: Node, agent: Agent) -> None:
     @app.get("/healthz")
     def healthz() -> Response:
@@ -201,16 +199,15 @@ def _add_requests(app: FastAPI, node: Node, person: Callable[..., PersonSettings
         id_ = raise_request(node, read_case(body), _actor(node, who, role))
 
         def decided() -> bool:
-            return _raised(node, id_).state != "sending"
+            return raised_for(node, id_, roles=[role]).state != "sending"
 
         with node.changed:
             node.changed.wait_for(decided, timeout=_WAIT_SECONDS)
-        return json_response(_status(node, id_), 201)
+        return json_response(_status(node, raised_for(node, id_, roles=[role])), 201)
 
     @app.get("/requests/{id_}")
     def get_request(id_: str, who: Annotated[PersonSettings, Depends(person)]) -> Response:
-        del who
-        return json_response(_status(node, id_))
+        return json_response(_status(node, raised_for(node, id_, roles=who.roles)))
 
     @app.post("/requests/{id_}/open")
     def post_open(
@@ -227,23 +224,24 @@ def _add_requests(app: FastAPI, node: Node, person: Callable[..., PersonSettings
         who: Annotated[PersonSettings, Depends(person)],
         role: Annotated[str, Query()],
     ) -> Response:
-        opened = open_for_role(node, id_, _actor(node, who, role))
-        return json_response(build_summary(node, _raised(node, id_), opened, role=role))
+        actor = _actor(node, who, role)
+        raised = raised_for(node, id_, roles=[role])
+        opened = open_for_role(node, id_, actor)
+        return json_response(build_summary(node, raised, opened, role=role))
 
 
 def _shown(section: Any) -> dict[str, Any]:  # noqa: ANN401 - any opened section
-    return {
+    content: dict[str, Any] = section.content
+    return content | {
         "supplier": section.supplier,
         "category": section.category,
         "version": section.version,
-        **section.content,
     }
 
 
-def _status(node: Node, id_: str) -> dict[str, Any]:
-    raised = _raised(node, id_)
+def _status(node: Node, raised: Raised) -> dict[str, Any]:
     with node.store.begin() as tx:
-        delivered = tx.find(Delivered, reference=id_)
+        delivered = tx.find(Delivered, reference=raised.id)
     return {
         "request": raised.id,
         "case": raised.case,
@@ -289,7 +287,7 @@ def _add_case(app: FastAPI, node: Node, person: Callable[..., PersonSettings]) -
 
     @app.get("/feedback")
     def get_feedback(who: Annotated[PersonSettings, Depends(person)]) -> Response:
-        del who
+        _require_one(who, REPRESENTATIVE_ROLE, GUARDIAN_ROLE)
         with node.store.begin() as tx:
             outcomes = [d for d in tx.find(Delivered) if d.kind == "outcome"]
         return json_response(
@@ -319,7 +317,7 @@ def _add_worklist(app: FastAPI, node: Node, person: Callable[..., PersonSettings
 
     @app.get("/orders")
     def get_orders(who: Annotated[PersonSettings, Depends(person)]) -> Response:
-        del who
+        _require_one(who, REPRESENTATIVE_ROLE, GUARDIAN_ROLE)
         with node.store.begin() as tx:
             orders, tasks = tx.find(Order), tx.find(Task)
         return json_response(

@@ -5,7 +5,7 @@ A case cannot close without feedback to every party that answered and to the ref
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -15,6 +15,7 @@ from adapters.node.asking import Actor
 from adapters.node.compose import compose, queue, queue_credential
 from adapters.node.context import Node
 from adapters.node.intake import envelope_context
+from adapters.node.posts import raised_for
 from adapters.node.records import Delivered, Outgoing, Raised, Telephoned
 from adapters.node.store import Tx
 from adapters.protocol import (
@@ -26,6 +27,7 @@ from adapters.protocol import (
     order_id,
     sha256_hex,
 )
+from adapters.trust import CLOCK_TOLERANCE
 from keys.randomness import commit, new_salt
 from keys.sealing import seal_envelope
 
@@ -50,6 +52,7 @@ OUTCOMES: Final = frozenset(
         "not_a_referral",
     }
 )
+_EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _REPORT_KEYS: Final = frozenset({"speaker", "number", "occurred_at", "said", "categories"})
 _OUTCOME_KEYS: Final = frozenset(
     {"outcome", "threshold_level", "reason", "used", "took_part", "dissent", "family_told"}
@@ -67,9 +70,10 @@ def record_telephone(
     """
     if set(report) != _REPORT_KEYS:
         raise CaseInputError("report", f"needs exactly {', '.join(sorted(_REPORT_KEYS))}")
-    raised = _raised(node, request)
+    _check_texts("report.categories", report["categories"])
+    raised = raised_for(node, request, roles=[actor.role], to_act=True)
     key = new_salt()
-    occurred = _moment(report["occurred_at"])
+    occurred = _moment(report["occurred_at"], now=node.now())
 
     def write(tx: Tx, seq: int, prev: str) -> Any:  # noqa: ANN401 - a composed message
         composed = compose(
@@ -114,7 +118,8 @@ def close_case(node: Node, request: str, outcome: dict[str, Any], actor: Actor) 
         raise CaseInputError("outcome", f"needs exactly {', '.join(sorted(_OUTCOME_KEYS))}")
     if outcome["outcome"] not in OUTCOMES:
         raise CaseInputError("outcome.outcome", f"must be one of {', '.join(sorted(OUTCOMES))}")
-    raised = _raised(node, request)
+    _check_texts("outcome.used", outcome["used"])
+    raised = raised_for(node, request, roles=[actor.role], to_act=True)
     if earlier := _outcome_on_its_way(node, raised, outcome):
         return earlier
     feedback, blobs = _feedback(node, raised, outcome, actor)
@@ -161,8 +166,9 @@ def _feedback(
 ) -> tuple[list[Feedback], list[bytes]]:
     with node.store.begin() as tx:
         answers = [d for d in tx.find(Delivered, reference=raised.id) if d.kind == "answer"]
+        told = [t for t in tx.find(Telephoned, reference=raised.id) if t.state == "recorded"]
     feedback, blobs = [], []
-    for party in sorted({answer.supplier for answer in answers}):
+    for party in sorted({d.supplier for d in answers} | {t.supplier for t in told}):
         target = node.believed.book.node_seal(party, at=node.now())
         if target is None:
             continue
@@ -192,6 +198,12 @@ def _feedback(
     return feedback, blobs
 
 
+def _check_texts(place: str, value: object) -> None:
+    """What is kept here is read again for every summary: a wrong type must not get that far."""
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise CaseInputError(place, "must be a list of texts")
+
+
 def _append_to_case(
     node: Node, request: str, actor: Actor, write: Callable[[Tx, int, str], Any]
 ) -> str:
@@ -210,19 +222,13 @@ def _append_to_case(
     return id_
 
 
-def _raised(node: Node, request: str) -> Raised:
-    with node.store.begin() as tx:
-        raised = tx.get(Raised, request)
-    if raised is None:
-        raise CaseInputError("request", "was not raised at this node")
-    return raised
-
-
-def _moment(value: object) -> datetime:
+def _moment(value: object, *, now: datetime) -> datetime:
     try:
         moment = datetime.fromisoformat(str(value))
     except ValueError:
         raise CaseInputError("report.occurred_at", "is no ISO 8601 time") from None
     if moment.tzinfo is None:
         raise CaseInputError("report.occurred_at", "needs a time zone")
+    if not _EARLIEST <= moment <= now + CLOCK_TOLERANCE:
+        raise CaseInputError("report.occurred_at", "lies in the future, or in another century")
     return moment

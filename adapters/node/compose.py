@@ -10,6 +10,7 @@ from adapters.protocol import (
     MESSAGE_TYP,
     Message,
     Submission,
+    decode_message,
     encode,
     encode_json,
     expiry_seconds,
@@ -42,6 +43,10 @@ def compose(
     """Return a message of `type_` signed by `key`, with every common claim filled in.
 
     `lasting_as` is the RAG that decides how long it stays valid.
+
+    Raises:
+        ProtocolError: A value is out of range: kept for sending, it would be refused for ever.
+
     """
     now = int(node.now().timestamp())
     message = type_(
@@ -55,7 +60,9 @@ def compose(
         seen=node.view.seen,
         **fields,
     )
-    jws = sign_jws(encode(message), key=key, typ=MESSAGE_TYP)
+    payload = encode(message)
+    decode_message(payload)
+    jws = sign_jws(payload, key=key, typ=MESSAGE_TYP)
     return Composed(message=message, jws=jws, sha256=sha256_hex(jws.encode()))
 
 

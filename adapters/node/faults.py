@@ -11,5 +11,13 @@ from adapters.protocol import ProtocolError
 from audit.errors import AuditError, WitnessError
 from keys.errors import KeysError
 
-ONE_MESSAGE: Final = (AdaptersError, AuditError, KeysError, ProtocolError, LookupError)
+_UNFORESEEN: Final = (ValueError, TypeError, ArithmeticError, RecursionError)  # others wrote it
+ONE_MESSAGE: Final = (
+    AdaptersError,
+    AuditError,
+    KeysError,
+    ProtocolError,
+    LookupError,
+    *_UNFORESEEN,
+)
 STOP: Final = (WitnessError,)

@@ -103,14 +103,23 @@ def check_order(node: Node, out: OrderOut) -> CheckedOrder:
     own = _decide(node, request, ask)
     _check_no_over_ask(broker, own)
     permitted = tuple(line for line in own if _key(line) in broker and line.outcome in PERMITTED)
+    blobs = {sha256_hex(blob): blob for blob in out.blobs}
+    _check_whole(ask, blobs)
     return CheckedOrder(
-        out=out,
-        request=request,
-        sender=sender,
-        ask=ask,
-        lines=permitted,
-        blobs={sha256_hex(blob): blob for blob in out.blobs},
+        out=out, request=request, sender=sender, ask=ask, lines=permitted, blobs=blobs
     )
+
+
+def _check_whole(ask: Ask, blobs: Mapping[str, bytes]) -> None:
+    """Every envelope is there, needed or not: a missing reason must not show who is known.
+
+    It is opened only after a match, so that without this check an order without it would be
+    answered exactly where nobody is known.
+    """
+    named = [sealed.envelope for sealed in ask.identities]
+    named += [] if ask.reason is None else [ask.reason]
+    if any(envelope.sha256 not in blobs for envelope in named):
+        raise NotOurOrderError("an envelope that the ask names is missing")
 
 
 def _decide(node: Node, request: Request, ask: Ask) -> list[DecisionLine]:

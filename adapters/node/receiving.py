@@ -18,6 +18,7 @@ from adapters.errors import (
 from adapters.node.answering import post_label, section_context
 from adapters.node.asking import Actor
 from adapters.node.compose import compose, queue, queue_credential
+from adapters.node.contents import check_content
 from adapters.node.context import Node
 from adapters.node.faults import ONE_MESSAGE, STOP
 from adapters.node.intake import envelope_context, verify_delivered
@@ -203,7 +204,8 @@ def _feedback(
 def open_for_role(node: Node, request: str, actor: Actor) -> list[OpenedSection]:
     """Open every section of a request sealed to the actor's post, newest versions last.
 
-    Each opening is signed by the person and queued for the ledger before its content is shown.
+    Each opening is signed by the person and queued for the ledger before its content is shown,
+    also where a colleague at the same post has opened the section before.
     A section that does not open is passed over with an alarm: one agency's broken answer must
     not keep the others' from those who decide (promise T8).
     """
@@ -223,13 +225,11 @@ def _open_sections(node: Node, delivered: Delivered, actor: Actor) -> None:
         if section["post"]["role"] == actor.role
     ]
     with node.store.begin() as tx:
-        fresh = [section for section in mine if tx.get(OpenedSection, section.blob) is None]
-    if not fresh:
-        return
+        held = {section.blob: tx.get(OpenedSection, section.blob) for section in mine}
     documents = [
         document
-        for section in fresh
-        if (document := _opened(node, delivered, section, actor)) is not None
+        for section in mine
+        if (document := _read(node, delivered, section, actor, held[section.blob])) is not None
     ]
     if not documents:
         return
@@ -258,6 +258,17 @@ def _open_sections(node: Node, delivered: Delivered, actor: Actor) -> None:
         )
         _keep(tx, documents)
     node.wake.set()
+
+
+def _read(
+    node: Node, delivered: Delivered, section: Section, actor: Actor, held: OpenedSection | None
+) -> OpenedSection | None:
+    """Return what this person reads here for the first time: each reader's opening is recorded."""
+    if held is None:
+        return _opened(node, delivered, section, actor)
+    if actor.name in {held.actor, *held.readers}:
+        return None
+    return msgspec.structs.replace(held, readers=(*held.readers, actor.name))
 
 
 def _keep(tx: Tx, documents: list[OpenedSection]) -> None:
@@ -298,7 +309,7 @@ def open_section(node: Node, delivered: Delivered, section: Section) -> dict[str
 
     Raises:
         SealError: The key is not ours, a part is missing, or anything was changed.
-        ProtocolError: What was sealed is no section.
+        ProtocolError: What was sealed is no section, or one of another place.
 
     """
     key = node.keyring.seal_key(section.kid)
@@ -318,4 +329,12 @@ def open_section(node: Node, delivered: Delivered, section: Section) -> dict[str
         blob, content_key=content_key, commitment=section.commitment, context=context
     )
     value: dict[str, Any] = decode(opened, dict[str, Any])
+    check_content(
+        value,
+        section,
+        request=delivered.reference,
+        order=delivered.order,
+        supplier=delivered.supplier,
+    )
+    value.pop("pad", None)  # only hides how long the rest is
     return value

@@ -98,7 +98,7 @@ class Raised(Struct, frozen=True, kw_only=True):
 
 
 class Telephoned(Struct, frozen=True, kw_only=True):
-    """An answer taken by telephone from a party without a node, unconfirmed."""
+    """An answer taken by telephone, unconfirmed. States: recorded, refused (not in the ledger)."""
 
     collection: ClassVar[str] = "telephoned"
     id: str
@@ -147,6 +147,7 @@ class OpenedSection(Struct, frozen=True, kw_only=True):
     content: dict[str, Any]
     opened: float
     actor: str
+    readers: tuple[str, ...] = ()  # who opened it after `actor`, each with a signed record
     state: str = "opened"
     due: float = 0.0
 

@@ -13,9 +13,9 @@ import structlog
 from adapters.deciding import DECISIONS_TYP, DecisionSet
 from adapters.node.answering import mark_released, prepare_release, queue_release
 from adapters.node.context import Node
-from adapters.node.records import Order, Outgoing, Raised
+from adapters.node.records import Order, Outgoing, Raised, Telephoned
 from adapters.node.store import Tx
-from adapters.protocol import Accepted, ManualRoute, Outcome, decode, decode_message, sha256_hex
+from adapters.protocol import Accepted, decode, order_id, sha256_hex
 from audit.entry import Event
 from keys.signing import check_jws, kid_of, read_payload_unsafe
 
@@ -152,14 +152,22 @@ def _step_back(tx: Tx, item: Outgoing) -> None:
     held, raised = tx.get(Outgoing, item.id), tx.get(Raised, item.reference)
     if held is None or held.state != "waiting" or raised is None:
         return
-    message = decode_message(read_payload_unsafe(item.message))
-    if not isinstance(message, ManualRoute | Outcome):
-        return
+    message = decode(read_payload_unsafe(item.message), dict[str, Any])
+    _mark_report(tx, item)
     for behind in tx.find(Outgoing, state="waiting", reference=item.reference):
         if behind.kind in CHAINED and behind.id != item.id:
             tx.put(msgspec.structs.replace(behind, state="refused", problem="case-chain"))
-    seq, head = message.case_seq - 1, message.prev or ""
+            _mark_report(tx, behind)
+    seq, head = message["case_seq"] - 1, message["prev"] or ""
     tx.put(msgspec.structs.replace(raised, case_seq=seq, head=head))
+
+
+def _mark_report(tx: Tx, item: Outgoing) -> None:
+    """What was said on the telephone stays here; the ledger has no entry of it."""
+    order = decode(read_payload_unsafe(item.message), dict[str, Any]).get("order")
+    for told in tx.find(Telephoned, reference=item.reference):
+        if order_id(item.reference, told.supplier) == order:
+            tx.put(msgspec.structs.replace(told, state="refused"))
 
 
 def _update_raised(tx: Tx, request: str, **changes: str) -> None:

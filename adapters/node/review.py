@@ -45,7 +45,7 @@ def _record(section: OpenedSection, raised: dict[str, Raised]) -> dict[str, Any]
     if own is None or record["requester"] is not None:
         return record
     asks = own.case_input["asks"]
-    reason = next(ask["reason"] for ask in asks if ask["supplier"] == record["supplier"])
+    reason = next((ask["reason"] for ask in asks if ask["supplier"] == section.supplier), None)
     return record | {"requester": own.actor, "reason": reason}
 
 

@@ -44,7 +44,7 @@ class NodeSettings(BaseModel):
     systems: tuple[Path, ...] = ()
     people: tuple[PersonSettings, ...] = ()
     index_seconds: float = Field(default=300.0, gt=0)
-    poll_seconds: float = Field(default=20.0, gt=0, le=60)
+    poll_seconds: float = Field(default=20.0, ge=1, le=60)
     cover_seconds: tuple[float, float] = (120.0, 1800.0)
     claim_at_once: int = Field(default=16, ge=1, le=64)
     clock_start: datetime | None = None

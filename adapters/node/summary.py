@@ -153,9 +153,9 @@ def _missing(
         if category not in gap["categories"]:
             gap["categories"].append(category)
 
-    opened = {(s.supplier, s.category) for s in newest}
+    opened = {(s.supplier, s.category, s.subject) for s in newest}
     refused = {d.supplier: d.content["rule"] for d in delivered if d.kind == "refusal"}
-    rung = {report.supplier for report in telephoned}
+    rung = {(r.supplier, category) for r in telephoned for category in r.report["categories"]}
     for section in newest:
         if section.content["status"] in _UNANSWERED:
             add(section.supplier, section.category, _why(section))
@@ -163,7 +163,8 @@ def _missing(
         post = (line["party"], line["role"])
         asked = line["outcome"] in PERMITTED and post == (node.party, role)
         supplier, category = line["supplier"], line["category"]
-        if not asked or (supplier, category) in opened or supplier in rung:
+        answered = (supplier, category, line["subject_ref"] or "") in opened
+        if not asked or answered or (supplier, category) in rung:
             continue
         by_telephone = route_of(raised, supplier) == "telephone"
         if supplier in refused:

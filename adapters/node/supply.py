@@ -7,14 +7,14 @@ third one probably means that somebody is known (DESIGN 9).
 """
 
 import secrets
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import structlog
 
 from adapters.errors import OverAskError
 from adapters.matching.identity import Identity
-from adapters.node.answering import build_answer, queue_answer
+from adapters.node.answering import Status, build_answer, queue_answer
 from adapters.node.compose import compose, queue
 from adapters.node.context import Node
 from adapters.node.intake import CheckedOrder, check_order, open_identities, open_reason
@@ -22,9 +22,20 @@ from adapters.node.lookup import FOUND, match_subjects, section_content
 from adapters.node.records import Order, Outgoing, Task
 from adapters.node.store import Tx
 from adapters.node.tasks import make_confirm_tasks, make_manual_tasks, make_review_tasks, task_id
-from adapters.protocol import Claim, OrderOut, Orders, Refusal, Submission, decode, encode
+from adapters.protocol import (
+    Claim,
+    OrderOut,
+    Orders,
+    Refusal,
+    Submission,
+    decode,
+    encode,
+    encode_json,
+)
+from keys.sealing import BLOB_OVERHEAD_BYTES, ENVELOPE_OVERHEAD_BYTES
 
 _log = structlog.get_logger()
+_LONGEST_STATUS: Final = max(map(len, Status))
 
 
 def write_claim(node: Node, *, resume: bool) -> bytes:
@@ -45,12 +56,15 @@ def claim_orders(node: Node, claim: bytes) -> int:
     orders = decode(node.client.post("/work/claim", claim), Orders).orders
     with node.store.begin() as tx:
         for out in orders:
-            _remember(tx, out)
+            _remember(tx, out, at=node.now().timestamp())
     return len(orders)
 
 
-def _remember(tx: Tx, out: OrderOut) -> None:
-    """Keep a claimed order; one that is known comes back only with a newer lease.
+def _remember(tx: Tx, out: OrderOut, *, at: float) -> None:
+    """Keep an order claimed `at` this time; one that is known comes back only with a newer lease.
+
+    The slot runs by this node's own clock: under a broker's time in the past the answer would
+    leave as soon as it is made, and how long that takes depends on whether somebody is known.
 
     What people have decided on it stays; what was written under the older lease would be refused
     as stale, or answer out of turn, and is not sent any more.
@@ -67,7 +81,7 @@ def _remember(tx: Tx, out: OrderOut) -> None:
             id=out.order,
             state="claimed",
             epoch=out.epoch,
-            claimed_at=float(out.claimed_at),
+            claimed_at=at,
             version=out.last_version,
             rag="" if known is None else known.rag,
             raw=encode(out),
@@ -258,7 +272,10 @@ def _sharing_record(
     contents: list[tuple[str, str | None, Any, dict[str, Any]]],
     reason: dict[str, Any] | None,
 ) -> dict[str, Any]:
-    """What the guardians' offices of both parties are told; the reason only after a match."""
+    """What the guardians' offices of both parties are told; the reason only after a match.
+
+    As long without the reason as with it: else its size class would tell the broker of a match.
+    """
     lines = {(line.category, line.subject, line.post): line for line in order.lines}
     return {
         "v": 1,
@@ -286,4 +303,15 @@ def _sharing_record(
         ],
         "subjects": sorted({content["subject"]["name"] for _, _, _, content in contents}),
         "at": node.now().isoformat(timespec="seconds"),
+        "pad": _padding(order, [content["status"] for *_, content in contents], reason),
     }
+
+
+def _padding(order: CheckedOrder, statuses: list[str], reason: dict[str, Any] | None) -> str:
+    """Return spaces in place of a reason that stays closed, and of what short statuses lack."""
+    sealed = b"" if order.ask.reason is None else order.blobs[order.ask.reason.sha256]
+    room = len(sealed) - ENVELOPE_OVERHEAD_BYTES - BLOB_OVERHEAD_BYTES
+    shown = [None, None] if reason is None else [reason["requester"], reason["reason"]]
+    used = len(encode_json(shown))
+    short = sum(_LONGEST_STATUS - len(status) for status in statuses)
+    return " " * (max(room - used, 0) + short)

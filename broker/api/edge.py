@@ -15,6 +15,7 @@ from broker.api.services import Services
 from broker.errors import AuthenticationError
 from keys.randomness import new_ref
 
+_MAX_UNKNOWN_BYTES: Final = 64 * 1024
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,64}", re.ASCII)
 _log = structlog.get_logger()
 
@@ -47,14 +48,23 @@ async def authenticated_party(request: Request) -> str:
 
 
 async def raw_body(request: Request) -> bytes:
-    """Return the call's body, read no further than its limit.
+    """Return the call's body, read no further than a submission may be. Raises TooLargeError."""
+    return await _read(request, most=MAX_SUBMISSION_BYTES)
+
+
+async def small_body(request: Request) -> bytes:
+    """Return the body of a call by nobody known yet, who may not fill the memory.
 
     Raises:
-        TooLargeError: It is longer.
+        TooLargeError: It is longer than any of these calls needs.
 
     """
+    return await _read(request, most=_MAX_UNKNOWN_BYTES)
+
+
+async def _read(request: Request, *, most: int) -> bytes:
     parts: list[bytes] = []
-    left = MAX_SUBMISSION_BYTES
+    left = most
     if int(request.headers.get("content-length") or 0) > left:
         raise TooLargeError
     async for part in request.stream():
@@ -67,6 +77,7 @@ async def raw_body(request: Request) -> bytes:
 
 Party = Annotated[str, Depends(authenticated_party)]
 Body = Annotated[bytes, Depends(raw_body)]
+SmallBody = Annotated[bytes, Depends(small_body)]
 Here = Annotated[Services, Depends(services_of)]
 
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from adapters.protocol import sha256_hex
-from broker.api.edge import Body, Here, Party, reply
+from broker.api.edge import Here, Party, SmallBody, reply
 from broker.errors import AuthenticationError, MalformedError
 from broker.exchange.membership import prepare_act, prepare_credential, read_act, read_credential
 from broker.exchange.tokens import TOKEN_SECONDS, prepare_token
@@ -19,7 +19,7 @@ _MAX_FIELDS = 16
 
 
 @router.post("/token")
-def token(here: Here, body: Body) -> Response:
+def token(here: Here, body: SmallBody) -> Response:
     """Exchange a client assertion for an access token (RFC 6749, RFC 7523)."""
     form = _form(body)
     if form.get("grant_type") != _GRANT or form.get("client_assertion_type") != _ASSERTION_TYPE:
@@ -53,14 +53,14 @@ def agreement(here: Here) -> Response:
 
 
 @router.post("/agreement/acts")
-def act(here: Here, body: Body) -> Response:
+def act(here: Here, body: SmallBody) -> Response:
     """Enter a party's signature or withdrawal; it authenticates itself."""
     entered = here.call(prepare_act(here.hub, read_act(body)))
     return reply({"receipt": here.receipts(entered)[0]}, status=201)
 
 
 @router.post("/credentials")
-def post_credential(here: Here, body: Body) -> Response:
+def post_credential(here: Here, body: SmallBody) -> Response:
     """Enter a credential; it authenticates itself by its chain."""
     text = read_credential(body)
     entered = here.reads.find_credential(sha256_hex(text.encode()))

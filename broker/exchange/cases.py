@@ -180,9 +180,17 @@ def prepare_outcome(hub: Hub, incoming: Incoming, outcome: Outcome) -> Apply:
 
 
 def _answered(tx: Tx, case: str) -> Sequence[Order]:
-    """The orders of a case that were answered, by node or by telephone."""
+    """The orders of a case that were answered, by node or by telephone.
+
+    An answer whose keys were never released can be read by nobody: it must not keep a case open.
+    """
     orders = tx.select(Order, case=case)
-    return [order for order in orders if order.last_version or order.told_at is not None]
+    return [order for order in orders if order.told_at is not None or _is_released(tx, order)]
+
+
+def _is_released(tx: Tx, order: Order) -> bool:
+    answers = tx.select(StoredAnswer, order_id=order.id)
+    return any(answer.release is not None for answer in answers)
 
 
 def _check_feedback(hub: Hub, outcome: Outcome, answered: Sequence[Order]) -> None:

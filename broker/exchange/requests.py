@@ -163,6 +163,9 @@ def _check_envelopes(
         _check_key(hub, request.narrative, party=request.iss, kind=Kind.POST, role=GUARDIAN_ROLE)
         named.append(request.narrative.sha256)
     check_blobs(incoming, named)
+    sealed = [incoming.blobs[name] for name in named if name not in request.asks]
+    if not {len(blob) for blob in sealed} <= {*hub.agreement.schedule.size_classes}:
+        raise AskMismatchError("an envelope is not as long as a size class of the agreement")
 
 
 def _envelopes(ask: Ask) -> list[EnvelopeRef]:

@@ -5,6 +5,7 @@ answer: they look again, and try again.
 """
 
 import contextlib
+import os
 import sqlite3
 import time
 from collections import Counter
@@ -29,6 +30,7 @@ from broker.demo.world import World, write_world
 from keys.signing import read_payload_unsafe
 from tests.faults.relay import Relay, Trap
 
+LONG = os.environ.get("MASH_LONG") == "1"  # noqa: TID251 - the tests' own switch
 ASKER = "northshire-cc"
 HOLDER = "northshire-mh"
 ROLE = "mash_decision_maker"
@@ -191,7 +193,8 @@ def running(
         with contextlib.closing(mash):
             yield mash
     finally:
-        deployment.stop()
+        for name in [*deployment.processes]:
+            deployment.kill(name)  # nothing is lost by it, as these tests show
         deployment.http.close()
         for relay in (*lines.values(), *screens.values()):
             relay.stop()

@@ -311,13 +311,20 @@ def test_eight_threads_decide_as_one_does(
     chance = _random(15)
     drawn = [draw(chance) for _ in range(400)]
     alone = [_words(Engine(northshire, standing).decide(*one)) for one in drawn[:40]]
-    shared = Engine(northshire, standing, cache_entries=0)
+    # Several engines at once, forgetting and remembering: Casbin's state is the process's.
+    shared = [Engine(northshire, standing, cache_entries=n) for n in (0, 0, 30, 1_000)]
+
+    def decide(number: int) -> str:
+        return _words(shared[number % len(shared)].decide(*drawn[number // len(shared) % 400]))
 
     with ThreadPoolExecutor(max_workers=8) as pool:
-        together = list(pool.map(lambda one: _words(shared.decide(*one)), drawn * 3))
+        together = list(pool.map(decide, range(2 * 400 * len(shared))))
 
-    assert together[:40] == alone
-    assert together[:400] == together[400:800] == together[800:]
+    assert together[: 40 * len(shared) : len(shared)] == alone
+    one_round = 400 * len(shared)
+    assert together[:one_round] == together[one_round:]
+    for number in range(1, len(shared)):
+        assert together[number :: len(shared)] == together[:: len(shared)]
 
 
 def test_decisions_are_plain_json(engine: Engine, query: Query, case: CaseFacts) -> None:
@@ -382,3 +389,22 @@ def test_the_model_has_no_wildcard_and_no_eval() -> None:
     assert "eval(" not in model
     assert '"*"' not in model
     assert "absolute_bar" in CONDITIONS
+
+
+def test_the_compiled_matcher_answers_as_casbins_own_evaluator_does(northshire: Agreement) -> None:
+    import casbin  # noqa: PLC0415  # only here
+
+    rows = list(rows_of(northshire.terms))
+    text = resources.files("policies").joinpath("model.conf").read_text(encoding="utf-8")
+    stock = casbin.Enforcer(casbin.Enforcer.new_model(text=text))
+    stock.add_function("holds", lambda facts, when: when != "" and when in facts)
+    stock.model.model["p"]["p"].policy = [row.values() for row in rows]
+    ours, chance = Policy(rows), _random(21)
+    facts = sorted({row.when for row in rows} | {"", "True", "r_facts"})
+    for _ in range(40):
+        held = frozenset(chance.sample(facts, chance.randrange(5)))
+        rag = chance.choice(["red", "amber", "green", "blue", "unrated", "violet", "", "*"])
+        group = chance.choice(["decider", "prof", "police", "admin", "no_group", "", "*"])
+        for act in ("auto", "review", "*", ""):
+            wanted = stock.enforce(act, rag, group, held)
+            assert ours.allows(act, rag=rag, group=group, facts=held) is wanted

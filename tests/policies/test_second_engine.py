@@ -1,10 +1,10 @@
 """A second engine in plain Python, written from the scenario rules and the raw YAML.
 
-It shares no look-up, clock or row with the engine under test. The short run is
-part of the suite; for the long one run this file as a script with a number of
-cases, for instance 100000.
+It shares no look-up, clock or row with the engine under test. MASH_LONG=1 compares
+100,000 cases and more.
 """
 
+import os
 import random  # noqa: TID251  # seeded instances only: every run decides the same cases
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
@@ -14,12 +14,13 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 
-from policies.cases import signed_standing
 from policies.decide import Engine
 from policies.facts import CaseFacts, Consent, Query, SupplierFacts
 
 LONDON = ZoneInfo("Europe/London")
+LONG = os.environ.get("MASH_LONG") == "1"  # noqa: TID251  # how long to search, nothing else
 SHORT_RUN = 4_000
+COUNT = 120_000 if LONG else SHORT_RUN
 # England's bank holidays in the agreement's life, from the government's list.
 BANK_HOLIDAYS = {
     date(2026, 8, 31),
@@ -206,7 +207,7 @@ def oracle(northshire_yaml: bytes) -> Oracle:
 def test_both_engines_agree_on_seeded_random_cases(
     oracle: Oracle, engine: Engine, draw: Callable[[random.Random], Draw]
 ) -> None:
-    found = differences(oracle, engine, draw, seed=20261006, count=SHORT_RUN)
+    found = differences(oracle, engine, draw, seed=20261006, count=COUNT)
 
     assert found == []
 
@@ -221,32 +222,3 @@ def test_the_random_cases_reach_every_rule_but_the_undecidable(
     assert rules >= {"D17", "D18", "D19", "D20", "D21", "D22", "P05", "P10", "P11", "P12"}
     assert rules >= {"P30", "P31", "V10", "V20", "V11", "V12", "V13"}
     assert "D00" not in rules
-
-
-def _main(count: int) -> int:
-    """Run the long comparison; print what differs and return how many cases did."""
-    import runpy  # noqa: PLC0415  # only for the script
-    from importlib import resources  # noqa: PLC0415
-    from pathlib import Path  # noqa: PLC0415
-
-    from policies.agreement import load_agreement  # noqa: PLC0415
-
-    data = resources.files("policies.agreements").joinpath("northshire.yaml").read_bytes()
-    agreement = load_agreement(data, source="northshire.yaml", allow_unpinned=True)
-    standing = signed_standing(agreement)
-    helpers = runpy.run_path(str(Path(__file__).with_name("conftest.py")))
-    found = differences(
-        Oracle(yaml.safe_load(data)["terms"], standing.signed),
-        Engine(agreement, standing),
-        lambda chance: helpers["_draw"](agreement, chance),
-        seed=1,
-        count=count,
-    )
-    print(*found[:5], f"{count} cases, {len(found)} differ", sep="\n")  # noqa: T201  # a script
-    return len(found)
-
-
-if __name__ == "__main__":
-    import sys
-
-    sys.exit(_main(int(sys.argv[1])) > 0)
