@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib import resources
 from pathlib import Path
 
@@ -177,10 +178,10 @@ def contenders(agreement: Agreement) -> dict[str, dict[str, Callable[[], object]
         rag = str(case.rag)
         given = {fresh.decide(query, case).outcome, outcome(plain, rag, facts)}
         assert given | {outcome(cedar, rag, facts)} == {Outcome(wanted)}  # noqa: S101
-        found["ours"][wanted] = lambda q=query, c=case: fresh.decide(q, c)
-        found["ours, cached"][wanted] = lambda q=query, c=case: cached.decide(q, c)
-        found["pycasbin"][wanted] = lambda r=rag, f=facts: outcome(plain, r, f)
-        found["cedarpy"][wanted] = lambda r=rag, f=facts: outcome(cedar, r, f)
+        found["ours"][wanted] = partial(fresh.decide, query, case)
+        found["ours, cached"][wanted] = partial(cached.decide, query, case)
+        found["pycasbin"][wanted] = partial(outcome, plain, rag, facts)
+        found["cedarpy"][wanted] = partial(outcome, cedar, rag, facts)
     return found
 
 

@@ -66,7 +66,7 @@ def build(settings: NodeSettings, *, secret: bytes, clock: Clock | None = None) 
         key=keyring.node,
         clock=clock,
     )
-    believed = Believed(agreement=agreement, client=client, view=view, clock=clock)
+    believed = Believed(agreement=agreement, client=client, view=view, clock=clock, store=store)
     return Node(
         settings=settings,
         clock=clock,

@@ -5,10 +5,11 @@ broker and are believed only after they have been verified here against the part
 agreement names, credentials only with a receipt that they stand in the ledger.
 """
 
+import json
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -16,6 +17,8 @@ from adapters.clock import Clock
 from adapters.errors import AgreementNotOursError, TrustError, WrongReceiptError
 from adapters.node.client import BrokerClient
 from adapters.node.ledgerview import LedgerView
+from adapters.node.records import Meta
+from adapters.node.store import Store
 from adapters.protocol import AgreementRef, agreement_signing_input, sha256_hex
 from adapters.trust import CredentialBook
 from audit.checkpoint import Witness
@@ -29,6 +32,7 @@ from policies.decide import Engine
 from policies.standing import Standing
 
 _log = structlog.get_logger()
+_ACTS: Final = "acts:"
 
 
 def load_own_agreement(path: Path, *, sha256: str) -> Agreement:
@@ -54,9 +58,15 @@ class Believed:
     """The agreement in force, its standing and the verified credentials; refreshed as they grow."""
 
     def __init__(
-        self, *, agreement: Agreement, client: BrokerClient, view: LedgerView, clock: Clock
+        self,
+        *,
+        agreement: Agreement,
+        client: BrokerClient,
+        view: LedgerView,
+        clock: Clock,
+        store: Store,
     ) -> None:
-        """Start with nobody's signature and no credentials."""
+        """Start with the acts verified before, and no credentials."""
         self.agreement = agreement
         self.reference = reference_of(agreement)
         roots = {
@@ -68,10 +78,11 @@ class Believed:
         self._client = client
         self._view = view
         self._clock = clock
-        self._standing = Standing(signed=frozenset())
+        self._store = store
+        self._acts = self._remembered()
+        self._standing = _standing_of(self._acts)
         self._engine = Engine(agreement, self._standing)
         self._cursor = 0
-        self._acts: set[tuple[str, str]] = set()  # (party, act), verified
         self._lock = threading.RLock()
 
     @property
@@ -81,8 +92,8 @@ class Believed:
 
     @property
     def informed(self) -> bool:
-        """Whether anything has been learnt from the ledger since this node was started."""
-        return bool(self._standing.signed)
+        """Whether keys have been learnt from the ledger since this node was started."""
+        return self._cursor > 0
 
     @property
     def standing(self) -> Standing:
@@ -111,7 +122,10 @@ class Believed:
             self._refresh_credentials()
 
     def _refresh_standing(self) -> None:
-        """An act once verified stays: a broker that leaves out a withdrawal undoes nothing."""
+        """An act once verified stays: a broker that leaves out a withdrawal undoes nothing.
+
+        It stays over a restart too.
+        """
         for act in self._client.get_json("/agreement")["signatures"]:
             if (act["party"], act["act"]) in self._acts:
                 continue
@@ -126,13 +140,18 @@ class Believed:
                 ),
             )
             self._acts.add((act["party"], act["act"]))
-        standing = Standing(
-            signed=frozenset(party for party, act in self._acts if act == "signed"),
-            withdrawn=frozenset(party for party, act in self._acts if act == "withdrawn"),
-        )
+        standing = _standing_of(self._acts)
         if standing != self._standing:
             self._standing = standing
             self._engine = Engine(self.agreement, standing)
+            with self._store.begin() as tx:
+                value = json.dumps(sorted(self._acts))
+                tx.put(Meta(id=_ACTS + self.agreement.sha256, value=value))
+
+    def _remembered(self) -> set[tuple[str, str]]:
+        with self._store.begin() as tx:
+            kept = tx.get(Meta, _ACTS + self.agreement.sha256)
+        return set() if kept is None else {(party, act) for party, act in json.loads(kept.value)}
 
     def _refresh_credentials(self) -> None:
         """One that does not hold is passed over: it counts for nothing, and blocks nobody."""
@@ -144,8 +163,8 @@ class Believed:
                 except (KeysError, TrustError) as error:
                     _log.error("credential_refused", number=self._cursor, why=type(error).__name__)
                 self._cursor += 1
-            if not page:
-                return
+            if not page or self._cursor > self._view.seen.size:
+                return  # each has an entry of its own: more than the ledger holds is no page
 
     def _believe(self, item: dict[str, Any]) -> None:
         text = str(item["text"])
@@ -156,6 +175,13 @@ class Believed:
         credential = self.book.add(text, at=logged_at)
         if entry["cred_kid"] != credential.kid:
             raise WrongReceiptError(Event.CREDENTIAL)
+
+
+def _standing_of(acts: set[tuple[str, str]]) -> Standing:
+    return Standing(
+        signed=frozenset(party for party, act in acts if act == "signed"),
+        withdrawn=frozenset(party for party, act in acts if act == "withdrawn"),
+    )
 
 
 def entry_time(entry: dict[str, Any]) -> datetime:

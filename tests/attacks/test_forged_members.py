@@ -172,3 +172,16 @@ def test_a_withdrawal_left_out_later_is_not_undone(own_mesh: Mesh, lead: Lead) -
     node.believed.refresh()
 
     assert not node.believed.standing.is_party(COUNCIL)
+
+
+def test_a_withdrawal_left_out_after_a_restart_is_not_undone(own_mesh: Mesh, lead: Lead) -> None:
+    mesh = own_mesh
+    mesh.world.sign_agreement(mesh.world.agencies[COUNCIL], act="withdrawn")
+    mesh.nodes[POLICE].believed.refresh()
+
+    node = lead(
+        mesh, POLICE, acts_rewritten(lambda acts: [a for a in acts if a["act"] == "signed"])
+    )
+    node.believed.refresh()
+
+    assert not node.believed.standing.is_party(COUNCIL)
