@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Final
 
+from adapters.errors import SenderMayNotError
 from adapters.protocol import (
     AgreementRef,
     Ask,
@@ -22,6 +23,7 @@ from adapters.protocol import (
     Sha256,
     Wire,
 )
+from policies.agreement import Agreement
 from policies.decide import Decision, Engine
 from policies.facts import CaseFacts, Consent, Query, SupplierFacts
 
@@ -97,6 +99,18 @@ def _consent(consent: ConsentFacts | None) -> Consent | None:
         withdrawn=consent.withdrawn,
         capacity=consent.capacity,
     )
+
+
+def check_requester(agreement: Agreement, request: Request) -> None:
+    """Check that the requester's party holds the role it asks in.
+
+    Raises:
+        SenderMayNotError: The agreement knows no such role, or not at that party.
+
+    """
+    role = agreement.terms.roles.get(request.role)
+    if role is None or request.iss not in role.parties:
+        raise SenderMayNotError("the agreement gives the requester's party no such role")
 
 
 def decide(

@@ -24,11 +24,11 @@ GUARDIAN_ROLE: Final = "caldicott_guardian"
 EXPIRY_SECONDS: Final = {"red": 2 * 3600}  # every other RAG: one day (DESIGN 5)
 DEFAULT_EXPIRY_SECONDS: Final = 24 * 3600
 
-Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
-Ref = Annotated[str, Meta(pattern="^[a-z]{1,4}_[a-z2-7]{16,40}$")]
-OrderId = Annotated[str, Meta(pattern="^o_[0-9a-f]{32}$")]
-Kid = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
-Code = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_.-]{0,63}$")]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+Ref = Annotated[str, Meta(pattern=r"^[a-z]{1,4}_[a-z2-7]{16,40}\Z")]
+OrderId = Annotated[str, Meta(pattern=r"^o_[0-9a-f]{32}\Z")]
+Kid = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]
+Code = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}\Z")]
 Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 NumericDate = Annotated[int, Meta(ge=0, le=253402300799)]  # up to the year 9999
 

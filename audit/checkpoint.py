@@ -207,19 +207,20 @@ def cosigning_operators(
 ) -> frozenset[str]:
     """Return the operators whose witnesses cosigned `note`.
 
-    Lines of unknown witnesses are ignored.
-
-    Raises:
-        CosignatureError: The line of a known witness does not hold.
-
+    A line counts for nothing when its witness is unknown or it does not hold: one witness must
+    not be able to spoil the receipts of all others.
     """
     operators = set()
     for line in lines:
-        name, key, _ = _witness_line(line)
-        witness = witnesses.get(name)
-        if witness and key == key_id(name, COSIGNATURE_ALGORITHM, witness.public):
+        try:
+            name, _, _ = _witness_line(line)
+            witness = witnesses.get(name)
+            if witness is None:
+                continue
             check_cosignature(line, note=note, name=name, public=witness.public)
-            operators.add(witness.operator)
+        except CosignatureError:
+            continue
+        operators.add(witness.operator)
     return frozenset(operators)
 
 

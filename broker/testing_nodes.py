@@ -207,7 +207,7 @@ class Mesh:
             agency=self.world.agreement.terms.parties[party].name,
             switchboard="01632 960 000",
             people=(person,),
-            cover_seconds=(1.0, 2.0),
+            cover_seconds=(300.0, 300.0),  # people are quicker here
             poll_seconds=1.0,
         )
 

@@ -27,6 +27,7 @@ def reach_of(agreement: Agreement, category: str) -> frozenset[str]:
         return frozenset()
     return frozenset(
         {
+            f"is supplied by {agreement.supplier_of(category)}",
             *_fields(found),
             *_posts(terms, found),
             *_people(terms, found),
@@ -37,14 +38,14 @@ def reach_of(agreement: Agreement, category: str) -> frozenset[str]:
 
 
 def _fields(category: Category) -> Iterator[str]:
-    if category.allow is None:
+    if category.allow is None:  # what is kept back is all there is to compare
         yield "holds any field"
+        yield f"keeps back only {', '.join(category.never) or 'nothing'}"
+        yield f"masks only {', '.join(category.mask) or 'nothing'}"
     for name in set(category.allow or ()) - set(category.never):
         yield f"holds {name}"
         if name not in category.mask:
             yield f"shows {name} unmasked"
-    if category.allow is None and not category.never:
-        yield "keeps no field back"
 
 
 def _posts(terms: Terms, category: Category) -> Iterator[str]:

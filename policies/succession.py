@@ -76,12 +76,22 @@ def widenings(old: Agreement, new: Agreement) -> tuple[Widening, ...]:
 
 def _widenings(old: Agreement, new: Agreement) -> Iterator[Widening]:
     for category in sorted(new.terms.categories):
-        party = new.terms.parties[new.supplier_of(category)]
-        if not party.is_health:
-            continue
+        party = _health_supplier(old, new, category)
         gained = sorted(reach_of(new, category) - reach_of(old, category))
-        if gained:
-            yield Widening(category=category, party=party.id, sentences=tuple(gained))
+        if party is not None and gained:
+            yield Widening(category=category, party=party, sentences=tuple(gained))
+
+
+def _health_supplier(old: Agreement, new: Agreement, category: str) -> str | None:
+    """Return the health party that supplies `category`, or did: renaming its kind is no way out."""
+    for agreement in (new, old):
+        if category not in agreement.terms.categories:
+            continue
+        party = agreement.supplier_of(category)
+        kinds = (side.terms.parties.get(party) for side in (new, old))
+        if any(found is not None and found.is_health for found in kinds):
+            return party
+    return None
 
 
 def _follows(old: Agreement, new: Agreement, *, source: str, line: dict[str, int]) -> None:
@@ -95,7 +105,8 @@ def _follows(old: Agreement, new: Agreement, *, source: str, line: dict[str, int
     if new.schedule.supersedes != old.sha256:
         raise refuse("supersedes another text than the one in force", "supersedes")
     for widening in widenings(old, new):
-        if GUARDIAN not in new.terms.parties[widening.party].signs:
+        party = new.terms.parties.get(widening.party)
+        if party is None or GUARDIAN not in party.signs:
             message = f"opens {widening.category} further: {widening.party} needs its {GUARDIAN}"
             raise refuse(message, "parties")
 

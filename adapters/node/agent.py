@@ -17,7 +17,16 @@ from adapters.node.faults import ONE_MESSAGE, STOP
 from adapters.node.receiving import cursor, fetch_deliveries
 from adapters.node.records import Order, Outgoing
 from adapters.node.replies import on_refusal, on_reply
-from adapters.node.supply import claim_orders, next_version, take_up, write_claim
+from adapters.node.supply import (
+    UNDECIDABLE,
+    claim_orders,
+    next_version,
+    refuse,
+    take_up,
+    write_claim,
+)
+from adapters.protocol import encode_json
+from audit.errors import WitnessError
 
 _log = structlog.get_logger()
 _FIRST_BACKOFF_SECONDS: Final = 0.2
@@ -64,6 +73,7 @@ class Agent:
                 self._step()
             except STOP as error:
                 self.state = f"stopped: {type(error).__name__}"
+                _keep_evidence(self._node, error)
                 _log.critical("node_stopped", why=type(error).__name__)
                 return
             except (BrokerUnavailableError, BrokerRefusedError) as error:
@@ -160,6 +170,22 @@ class Agent:
                 node.wake.set()
 
 
+def _give_up(node: Node, document: Order) -> None:
+    """Refuse an order that does not hold; one that cannot even be refused is left alone."""
+    try:
+        refuse(node, document, rule=UNDECIDABLE)
+    except ONE_MESSAGE:
+        with node.store.begin() as tx:
+            tx.put(msgspec.structs.replace(document, state="refused", problem=UNDECIDABLE))
+
+
+def _keep_evidence(node: Node, error: WitnessError) -> None:
+    """Keep both views of the ledger: together they may convict its operator."""
+    path = node.settings.data_dir / "evidence.json"
+    path.write_bytes(encode_json({"first": error.first, "second": error.second}))
+    path.chmod(0o600)
+
+
 def flush(node: Node, *, only: str | None = None) -> None:
     """Send everything that is due, in order; exact bytes, again and again until answered.
 
@@ -225,9 +251,4 @@ def work_orders(node: Node) -> None:
         except ONE_MESSAGE as error:
             _log.error("order_failed", order=document.id, why=type(error).__name__)
             if work is take_up:  # what people have decided is kept, and tried again
-                _give_up(node, document, problem=type(error).__name__)
-
-
-def _give_up(node: Node, document: Order, *, problem: str) -> None:
-    with node.store.begin() as tx:
-        tx.put(msgspec.structs.replace(document, state="refused", problem=problem))
+                _give_up(node, document)

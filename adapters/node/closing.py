@@ -55,7 +55,16 @@ OUTCOMES: Final = frozenset(
 _EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _REPORT_KEYS: Final = frozenset({"speaker", "number", "occurred_at", "said", "categories"})
 _OUTCOME_KEYS: Final = frozenset(
-    {"outcome", "threshold_level", "reason", "used", "took_part", "dissent", "family_told"}
+    {
+        "outcome",
+        "threshold_level",
+        "reason",
+        "used",
+        "took_part",
+        "dissent",
+        "family_told",
+        "referrer_told",
+    }
 )
 
 
@@ -137,7 +146,7 @@ def close_case(node: Node, request: str, outcome: dict[str, Any], actor: Actor) 
             actor_ref=actor.credential.actor_ref,
             role=actor.role,
             outcome_c=commit(key, encode_json(outcome)),
-            referrer_told=True,
+            referrer_told=outcome["referrer_told"] is True,
             feedback=feedback,
         )
         held = tx.get(Raised, request)

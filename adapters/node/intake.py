@@ -6,9 +6,10 @@ own copy of the agreement. Where the broker permits what this node would not, no
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
-from adapters.deciding import DecisionLine, decide_ask
+from adapters.deciding import DecisionLine, check_requester, decide_ask
 from adapters.errors import NotOurOrderError, OverAskError, UnknownCredentialError
 from adapters.matching.identity import Identity
 from adapters.node.context import Node
@@ -20,6 +21,7 @@ from keys.errors import SealError
 from keys.sealing import Context, open_envelope
 
 PERMITTED: Final = frozenset({"PERMIT", "REVIEW"})
+OLDEST_ORDER: Final = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +99,9 @@ def check_order(node: Node, out: OrderOut) -> CheckedOrder:
     request, ask = sender.message, decode(out.ask, Ask)
     if not isinstance(request, Request):
         raise NotOurOrderError("the message is no request")
+    check_requester(node.believed.agreement, request)
+    if node.now() - entry_time(entry) > OLDEST_ORDER:
+        raise NotOurOrderError("it stands in the ledger for too long to be answered now")
     digest = sha256_hex(out.ask)
     _check_addressing(node, out, request, ask, digest=digest, entry=entry)
     broker = _lines_of(entry)

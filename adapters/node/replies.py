@@ -13,7 +13,7 @@ import structlog
 from adapters.deciding import DECISIONS_TYP, DecisionSet
 from adapters.node.answering import mark_released, prepare_release, queue_release
 from adapters.node.context import Node
-from adapters.node.records import Order, Outgoing, Raised, Telephoned
+from adapters.node.records import Indicator, Order, Outgoing, Raised, Telephoned
 from adapters.node.store import Tx
 from adapters.protocol import Accepted, decode, order_id, sha256_hex
 from audit.entry import Event
@@ -44,6 +44,8 @@ def on_refusal(node: Node, item: Outgoing, problem: dict[str, Any]) -> Change:
             _update_raised(tx, item.reference, state="refused", alarm=slug)
         if item.kind in CHAINED:
             _step_back(tx, item)
+        if item.kind == "opened":
+            tx.put(_unrecorded(node, item))
         if item.kind in {"answer", "release"}:
             order = tx.get(Order, item.reference)
             if order is not None:
@@ -51,6 +53,17 @@ def on_refusal(node: Node, item: Outgoing, problem: dict[str, Any]) -> Change:
         node.wake.set()
 
     return change
+
+
+def _unrecorded(node: Node, item: Outgoing) -> Indicator:
+    """What was opened and is not in the ledger must at least be seen by the guardian."""
+    return Indicator(
+        id=f"{item.id}:opening_not_recorded",
+        kind="opening_not_recorded",
+        sentence="An answer was opened here, and the ledger did not take the record of it.",
+        reference=item.reference,
+        found=node.now().timestamp(),
+    )
 
 
 def _only_receipt(node: Node, item: Outgoing, reply: bytes) -> Change:

@@ -3,13 +3,22 @@
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal
+from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from adapters.errors import SettingsError
 
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _STRICT: Final = ConfigDict(extra="forbid", frozen=True)
 
 
@@ -50,6 +59,15 @@ class NodeSettings(BaseModel):
     clock_start: datetime | None = None
     clock_started_at: datetime | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("broker_url")
+    @classmethod
+    def _encrypted(cls, url: str) -> str:
+        """Plain HTTP shows tokens and who asks whom to everybody on the way."""
+        parts = urlsplit(url)
+        if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
+            raise ValueError("must begin with https:// unless the broker is on this machine")
+        return url
 
 
 class NodeSecrets(BaseSettings):

@@ -39,7 +39,7 @@ def build_summary(
         delivered = tx.find(Delivered, reference=raised.id)
     newest = _newest(opened)
     items = [_item(section) for section in newest if section.content["status"] in _WITH_CONTENT]
-    items += [_telephone_item(report) for report in telephoned]
+    items += [_telephone_item(r) for r in telephoned if _may_hear(node, raised, r, role)]
     return {
         "request": raised.id,
         "case": raised.case,
@@ -94,13 +94,24 @@ def _item(section: OpenedSection) -> dict[str, Any]:
     }
 
 
+def _may_hear(node: Node, raised: Raised, report: Telephoned, role: str) -> bool:
+    """A telephone answer is for the posts that the supplier might have answered in writing."""
+    return any(
+        line["supplier"] == report.supplier
+        and (line["party"], line["role"]) == (node.party, role)
+        and line["outcome"] in PERMITTED
+        for line in raised.preview
+    )
+
+
 def _telephone_item(report: Telephoned) -> dict[str, Any]:
+    said = {key: value for key, value in report.report.items() if key != "commitment_key"}
     return {
         "kind": "telephone",
         "status": "REPORTED_BY_TELEPHONE",
         "confirmed": False,
         "controller": report.supplier,
-        **report.report,
+        **said,
         "recorded_at": _iso(report.recorded),
     }
 

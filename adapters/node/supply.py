@@ -23,6 +23,7 @@ from adapters.node.records import Order, Outgoing, Task
 from adapters.node.store import Tx
 from adapters.node.tasks import make_confirm_tasks, make_manual_tasks, make_review_tasks, task_id
 from adapters.protocol import (
+    Ask,
     Claim,
     OrderOut,
     Orders,
@@ -35,6 +36,7 @@ from adapters.protocol import (
 from keys.sealing import BLOB_OVERHEAD_BYTES, ENVELOPE_OVERHEAD_BYTES
 
 _log = structlog.get_logger()
+UNDECIDABLE: Final = "D00"
 _LONGEST_STATUS: Final = max(map(len, Status))
 
 
@@ -104,7 +106,7 @@ def take_up(node: Node, document: Order) -> None:
     try:
         order = check_order(node, decode(document.raw, OrderOut))
     except OverAskError as error:
-        _refuse(node, document, rule=error.rule)
+        refuse(node, document, rule=error.rule)
         return
     identities = open_identities(node, order)
     decided = {k: m for k, m in document.matches.items() if "confirmed_by" in m}
@@ -123,9 +125,8 @@ def take_up(node: Node, document: Order) -> None:
         *make_manual_tasks(node, order, identities),
         *make_review_tasks(node, order, document, identities),
     ]
-    pending = any(known.get(task.id, task).state == "open" for task in tasks)
-    versions = [due] if pending else [due, due + _cover_delay(node)]
-    _queue_versions(node, order, document, identities, known=known, tasks=tasks, dues=versions)
+    dues = [due, due + _cover_delay(node)]
+    _queue_versions(node, order, document, identities, known=known, tasks=tasks, dues=dues)
 
 
 def _as_kept(node: Node, document: Order) -> tuple[Order, dict[str, Task]]:
@@ -149,15 +150,18 @@ def _reason(
     return open_reason(node, order) if found or by_hand else None
 
 
-def _refuse(node: Node, document: Order, *, rule: str) -> None:
-    """Tell the requester that this node's own decision is stricter: T3 at work, or an attack."""
+def refuse(node: Node, document: Order, *, rule: str) -> None:
+    """Tell the requester at once that this order is not answered, so that they ring.
+
+    This node's own decision is stricter (T3 at work, or an attack), or the order does not hold.
+    """
     out = decode(document.raw, OrderOut)
-    request = _request_of(out)
+    ask: Ask = decode(out.ask, Ask)
     refusal = compose(
         node,
         Refusal,
         key=node.keyring.node,
-        request=request,
+        request=ask.request,
         order=out.order,
         epoch=out.epoch,
         rule=rule.lower(),
@@ -173,12 +177,6 @@ def _refuse(node: Node, document: Order, *, rule: str) -> None:
             due=0.0,
         )
         tx.put(msgspec.structs.replace(document, state="refused", problem=rule))
-
-
-def _request_of(out: OrderOut) -> str:
-    """Return the request that an order's ask names."""
-    value: dict[str, Any] = msgspec.json.decode(out.ask)
-    return str(value["request"])
 
 
 def next_version(node: Node, document: Order) -> None:

@@ -161,6 +161,7 @@ def close(deployment: Deployment, told: Told) -> None:
         "used": used,
         "took_part": ["MASH decision maker", "police", "health"],
         "dissent": "",
+        "referrer_told": True,
         "family_told": "not yet: telling them now would increase the risk"
         if told.scenario.case["rag"] == "red"
         else "told",

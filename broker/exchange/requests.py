@@ -7,7 +7,14 @@ from typing import Final
 
 import msgspec
 
-from adapters.deciding import DECISIONS_TYP, AskDecision, DecisionLine, DecisionSet, decide_ask
+from adapters.deciding import (
+    DECISIONS_TYP,
+    AskDecision,
+    DecisionLine,
+    DecisionSet,
+    check_requester,
+    decide_ask,
+)
 from adapters.protocol import (
     GUARDIAN_ROLE,
     Ask,
@@ -76,8 +83,10 @@ def prepare_request(hub: Hub, incoming: Incoming, request: Request) -> Apply:
 
     Raises:
         SubmissionError: Asks, subjects, envelopes or posts do not fit.
+        SenderMayNotError: The requester's party does not hold the role.
 
     """
+    check_requester(hub.agreement, request)
     asks = _read_asks(hub, incoming, request)
     _check_envelopes(hub, incoming, request, asks)
     due = _due(hub, request)

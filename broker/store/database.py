@@ -19,6 +19,7 @@ def open_writer(url: str) -> Engine:
     engine = create_engine(
         url,
         poolclass=StaticPool,
+        hide_parameters=True,
         connect_args={"check_same_thread": False} if _is_sqlite(url) else {},
     )
     if _is_sqlite(url):
@@ -29,7 +30,7 @@ def open_writer(url: str) -> Engine:
 
 def open_reader(url: str) -> Engine:
     """Return an engine whose connections read consistent snapshots."""
-    engine = create_engine(url, pool_size=8, max_overflow=56)
+    engine = create_engine(url, pool_size=8, max_overflow=56, hide_parameters=True)
     if _is_sqlite(url):
         _manage_sqlite(engine, begin="BEGIN", query_only=True)
     return engine

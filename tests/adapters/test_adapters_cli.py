@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
 from structlog.testing import capture_logs
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from adapters.node.agent import Agent
 from adapters.node.api import create_app
@@ -103,6 +102,7 @@ def test_a_request_is_raised_looked_at_summarised_and_closed(
                 "used": [],
                 "took_part": ["decision maker"],
                 "dissent": "",
+                "referrer_told": True,
                 "family_told": "told",
             }
         )

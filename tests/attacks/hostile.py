@@ -39,7 +39,7 @@ class Rewriting:
         body = self._rewrite(str(scope["path"]), old)
         headers = [(k, v) for k, v in start["headers"] if k.lower() != b"content-length"]
         headers.append((b"content-length", str(len(body)).encode()))
-        await send(start | {"headers": headers})
+        await send({**start, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
 

@@ -239,6 +239,7 @@ def close(deployment: Deployment, case: Case) -> list[dict[str, Any]]:
         "used": [f"{HOLDER}:{CATEGORY}"],
         "took_part": ["MASH decision maker"],
         "dissent": DISSENT,
+        "referrer_told": True,
         "family_told": "not yet",
     }
     reply = deployment.client(ASKER, ROLE).post(
@@ -261,6 +262,7 @@ def passage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Passage]:
             systems={HOLDER: (write_store(folder / "store"),)},
             parties=(ASKER, HOLDER, BY_HAND),
             broker_url=relay.url,
+            cover_seconds=(5.0, 5.0),  # people are quicker, so both have two versions
         )
     )
     relay.target = deployment.broker_port

@@ -45,6 +45,7 @@ OUTCOME = {
     "used": [],
     "took_part": [],
     "dissent": "",
+    "referrer_told": True,
     "family_told": "told",
 }
 REPORT = {
@@ -270,7 +271,7 @@ def test_a_second_reader_at_the_post_leaves_a_record_too(own_mesh: Mesh) -> None
     assert [len(sections) for sections in shown] == [2] * 4
     recorded = [e["actor_ref"] for e in mesh.world.entries("opened")]
     assert sorted(recorded) == sorted(
-        [first.credential.actor_ref, credential.actor_ref] * 2  # two versions each
+        [str(first.credential.actor_ref), str(credential.actor_ref)] * 2  # two versions each
     )
 
 

@@ -11,7 +11,7 @@ from adapters.node.agent import Agent, work_orders
 from adapters.node.compose import compose
 from adapters.node.receiving import take_delivery
 from adapters.node.records import Delivered, Order
-from adapters.protocol import Delivery, OrderOut, Refusal, decode_message
+from adapters.protocol import Delivery, OrderOut, Refusal, Request, decode_message
 from audit.entry import Draft, Event, draft
 from audit.errors import SplitViewError
 from broker.exchange.membership import prepare_credential
@@ -89,6 +89,7 @@ def refusal_across(forked: Forked, order: OrderOut) -> Delivery:
     """Show the council, in its history, what the police wrote having seen the other."""
     police = forked.mesh.police
     request = decode_message(read_payload_unsafe(order.request))
+    assert isinstance(request, Request)
     refusal = compose(
         police,
         Refusal,

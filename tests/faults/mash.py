@@ -45,6 +45,7 @@ OUTCOME = {
     "used": [f"{HOLDER}:{RISK}"],
     "took_part": ["MASH decision maker", "health"],
     "dissent": "",
+    "referrer_told": True,
     "family_told": "told",
 }
 

@@ -289,11 +289,9 @@ def _canonical() -> bytes:
 
 
 _SCALAR = st.text(max_size=12) | st.sampled_from(["red", "cp_s47", "2026-09-01", "yes", "3"])
-_TREE = st.recursive(
-    _SCALAR,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_SCALAR, inner, max_size=3),
-    max_leaves=8,
-)
+_BRANCH = st.lists(_SCALAR, max_size=3) | st.dictionaries(_SCALAR, _SCALAR, max_size=3)
+_INNER = _SCALAR | _BRANCH
+_TREE = _INNER | st.lists(_INNER, max_size=3) | st.dictionaries(_SCALAR, _INNER, max_size=3)
 
 
 @given(path=st.lists(st.integers(0, 40), min_size=1, max_size=5), tree=_TREE)

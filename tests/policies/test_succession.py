@@ -233,15 +233,81 @@ def _known(query: Query, *agreements: Agreement) -> Query:
     return replace(query, category=category, supplier=agreements[0].supplier_of(category))
 
 
+@pytest.mark.parametrize(
+    "escape",
+    [
+        (
+            "kind: nhs_gp, supplies: [hlt.gp], signs: [Caldicott",
+            "kind: csc, supplies: [hlt.gp], signs: [No",
+        ),
+        (
+            "supplies: [hlt.gp], signs: [Caldicott Guardian]",
+            "supplies: [], signs: [Caldicott Guardian]",
+        ),
+    ],
+    ids=["another kind of party", "another supplier"],
+)
+def test_renaming_a_health_party_is_no_way_round_its_guardian(
+    first: Agreement, successor: Callable[..., bytes], escape: tuple[str, str]
+) -> None:
+    changes = [escape, ("allow: [practice, registered_since]", "allow: [practice, list_size]")]
+    if "supplies: []" in escape[1]:
+        changes += [("supplies: [fire]", "supplies: [fire, hlt.gp]")]
+    data = successor(*changes)
+
+    found = {widening.category: widening.party for widening in widenings(first, _load(data))}
+
+    assert found["hlt.gp.registration"] == "northshire-icb-gp"
+    if "signs: [No" in escape[1]:
+        with pytest.raises(SuccessionError, match="needs its Caldicott Guardian"):
+            _take(first, data)
+
+
+def test_a_health_party_that_is_gone_cannot_have_agreed(
+    first: Agreement, successor: Callable[..., bytes]
+) -> None:
+    moved = ("supplies: [fire]", "supplies: [fire, hlt.gp]")
+    data = successor(
+        moved,
+        (
+            "supplies: [hlt.gp], signs: [Caldicott Guardian]",
+            "supplies: [], signs: [Caldicott Guardian]",
+        ),
+        ("allow: [practice, registered_since]", "allow: [practice, list_size]"),
+        ("northshire-icb-gp", "northshire-gone"),
+    )
+
+    with pytest.raises(SuccessionError, match="northshire-icb-gp needs its Caldicott Guardian"):
+        _take(first, data)
+
+
 def test_reach_tells_fields_kept_back_own_records_and_safe_addresses(
     first: Agreement, successor: Callable[..., bytes]
 ) -> None:
     open_fields = _load(successor(("      allow: [problem, since]\n", "")))
     closed = _load(successor(("own_records_at_most: 3", "own_records_at_most: 1")))
 
+    kept_back = _load(successor(("      never: [consultation_text]\n", "      never: [date]\n")))
+    assert not any(s.endswith(" date") for s in reach_of(kept_back, "hlt.gp.attendance"))
+    assert any(s.endswith("holds date") for s in reach_of(first, "hlt.gp.attendance"))
+    masked = _load(successor(("      never: [consultation_text]\n", "      mask: [date]\n")))
+    assert "holds date" in reach_of(masked, "hlt.gp.attendance")
+    assert "shows date unmasked" not in reach_of(masked, "hlt.gp.attendance")
     assert "holds any field" in reach_of(open_fields, "hlt.gp.problems_medication")
-    assert "keeps no field back" not in reach_of(open_fields, "hlt.gp.problems_medication")
+    assert "keeps back only consultation_text, third_party_entry" in reach_of(
+        open_fields, "hlt.gp.problems_medication"
+    )
     assert not any("own record" in s for s in reach_of(closed, "hlt.acute.ed_attendance"))
     assert any("own record" in s for s in reach_of(first, "hlt.acute.ed_attendance"))
     assert "a safe address is open to decider in RED" in reach_of(first, "hou.safe_address")
     assert reach_of(first, "hlt.gp.sexual_health") == reach_of(first, "hlt.weather") == frozenset()
+
+
+@pytest.mark.parametrize(("code", "widened"), [("csc.letters", False), ("hlt.gp.letters", True)])
+def test_a_new_category_is_opened_only_if_it_is_about_health(
+    first: Agreement, successor: Callable[..., bytes], code: str, *, widened: bool
+) -> None:
+    added = f"    {code}:\n      title: Letters\n      sensitivity: 2\n      allow: [date]\n"
+    new = _load(successor(("    pol.involvement:\n", f"{added}    pol.involvement:\n")))
+
+    assert [w.category for w in widenings(first, new)] == ([code] if widened else [])

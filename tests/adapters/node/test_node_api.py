@@ -200,6 +200,7 @@ def test_a_missing_parameter_is_named(
                 "used": [],
                 "took_part": [],
                 "dissent": "",
+                "referrer_told": True,
                 "family_told": "told",
             },
         ),
@@ -260,6 +261,7 @@ def test_what_every_summary_reads_again_has_the_right_type(api: TestClient, wron
         "used": wrong,
         "took_part": [],
         "dissent": "",
+        "referrer_told": True,
         "family_told": "told",
     }
     params = {"role": DECIDER, "supplier": "northshire-fire"}

@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ ROWS = [{"offence": "one"}, {"offence": "two"}, {"offence": "three"}]
 
 
 @pytest.fixture
-def node(mesh: Mesh) -> Iterator[Node]:
+def node(mesh: Mesh) -> Node:
     """A node with nothing open."""
     node = mesh.police
     with node.store.begin() as tx:
