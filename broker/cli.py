@@ -163,6 +163,15 @@ def export(
     typer.echo(f"{size} entries in {out}")
 
 
+@broker_app.command()
+def facts(directory: Directory) -> None:
+    """Print the decision facts that are still kept, a line an ask: for `mash agreement replay`."""
+    from broker.main import kept_facts  # noqa: PLC0415 - the root command stays light
+
+    for line in kept_facts(_settings(directory)):
+        typer.echo(line)
+
+
 def _settings(directory: Path, **given: Any) -> Any:  # noqa: ANN401 - imported late, see the module
     from pydantic import ValidationError  # noqa: PLC0415 - the root command stays light
 

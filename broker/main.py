@@ -4,7 +4,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +14,9 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
+from adapters.agreement.ledger import facts_line
 from adapters.clock import Clock, clock_for
+from adapters.protocol import Ask, Request, decode, decode_message
 from audit.checkpoint import open_checkpoint, vkey_text
 from audit.export import write_export
 from broker.api.app import create_app
@@ -33,7 +35,7 @@ from broker.store.reads import Reads
 from broker.store.writer import Writer
 from keys.keystore import FileKeyStore
 from keys.randomness import new_salt
-from keys.signing import SigningKey
+from keys.signing import SigningKey, read_payload_unsafe
 from policies.agreement import load_agreement
 
 _DRAIN_SECONDS: Final = 3
@@ -177,6 +179,19 @@ def configure_logs(level: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+def kept_facts(settings: BrokerSettings) -> Iterator[str]:
+    """Yield the clear facts that are still kept, for `mash agreement replay --facts`.
+
+    No name and no reason is among them: the broker has none.
+    """
+    reads = Reads(open_reader(settings.database))
+    for jws, body in reads.kept_asks():
+        request = decode_message(read_payload_unsafe(jws))  # checked when it was taken
+        if isinstance(request, Request):
+            yield facts_line(request, decode(body, Ask))
+    reads.close()
 
 
 def export_ledger(settings: BrokerSettings, out: Path) -> int:

@@ -232,12 +232,14 @@ class World:
         """The agreement as messages name it."""
         return self.broker.services.hub.reference
 
+    @property
+    def settings(self) -> BrokerSettings:
+        """What the broker is told."""
+        return BrokerSettings(data_dir=self.directory, keystore_secret=SecretStr(SECRET.decode()))
+
     def start(self) -> Broker:
         """Return a broker over the folder, on the world's clock."""
-        settings = BrokerSettings(
-            data_dir=self.directory, keystore_secret=SecretStr(SECRET.decode())
-        )
-        return build(settings, clock=self.clock, on_failure=lambda: None)
+        return build(self.settings, clock=self.clock, on_failure=lambda: None)
 
     def stop(self) -> None:
         """Stop the broker."""

@@ -138,6 +138,16 @@ class Reads:
             known = records.find(connection, LoggedCredential, sha256=sha256)
         return None if known is None else Reply(entries=(known.entry,))
 
+    def kept_asks(self) -> Iterable[tuple[str, bytes]]:
+        """Yield every request that is still kept, as its JWS, with each of its asks."""
+        with self._engine.begin() as connection:
+            for request in records.select_all(connection, StoredRequest):
+                message = records.find(connection, StoredMessage, sha256=request.message)
+                if message is None:
+                    continue
+                for ask in records.select_all(connection, StoredAsk, request=request.id):
+                    yield message.jws, ask.body
+
     def membership(self) -> tuple[Sequence[LoggedCredential], Sequence[AgreementAct]]:
         """Return all credentials, issuers first, and all acts under agreements."""
         with self._engine.begin() as connection:
