@@ -128,6 +128,10 @@ def close_case(node: Node, request: str, outcome: dict[str, Any], actor: Actor) 
     if outcome["outcome"] not in OUTCOMES:
         raise CaseInputError("outcome.outcome", f"must be one of {', '.join(sorted(OUTCOMES))}")
     _check_texts("outcome.used", outcome["used"])
+    if outcome["referrer_told"] is not True:
+        raise CaseInputError(
+            "outcome.referrer_told", "must be true: a case closes once the referrer has been told"
+        )
     raised = raised_for(node, request, roles=[actor.role], to_act=True)
     if earlier := _outcome_on_its_way(node, raised, outcome):
         return earlier
@@ -146,7 +150,7 @@ def close_case(node: Node, request: str, outcome: dict[str, Any], actor: Actor) 
             actor_ref=actor.credential.actor_ref,
             role=actor.role,
             outcome_c=commit(key, encode_json(outcome)),
-            referrer_told=outcome["referrer_told"] is True,
+            referrer_told=outcome["referrer_told"],
             feedback=feedback,
         )
         held = tx.get(Raised, request)
