@@ -1,8 +1,6 @@
 """What every part of a running node needs, put together once by `adapters.node.main`."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -49,9 +47,3 @@ class Node:
         """Wake whoever waits for a change of the store."""
         with self.changed:
             self.changed.notify_all()
-
-    @contextmanager
-    def waking(self) -> Iterator[None]:
-        """Wake the agent after the block: there is something to send."""
-        yield
-        self.wake.set()

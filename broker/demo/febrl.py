@@ -19,7 +19,6 @@ from typing import Any
 
 from broker.demo.errors import FebrlMissingError, FolderNotEmptyError
 
-SYSTEM = "febrl4"
 _COLUMNS = ("person_id", "given_name", "surname", "date_of_birth", "address", "postcode")
 _FILLED = ("soc_sec_id", "status", "school_urn")
 

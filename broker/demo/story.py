@@ -5,7 +5,7 @@ that run as separate processes.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -25,7 +25,6 @@ _OUTCOMES: Final = {
     "S05": ("early_help", 2),
     "S07": ("early_help", 2),
 }
-Say = Callable[[str], None]
 
 
 @dataclass(slots=True, kw_only=True)
