@@ -14,6 +14,7 @@ AdaptersError
 │   ├── SenderMayNotError           the credential does not fit the message
 │   ├── AgreementNotOursError       not the agreement that was pinned
 │   ├── AgreementActError           a signature under an agreement does not hold
+│   ├── SuiteNotAgreedError         the agreement does not name our sealing suite
 │   ├── WrongReceiptError           a receipt for something else
 │   └── NotOurOrderError            an order that is not for this node
 ├── OverAskError              the broker permits what this node's own decision denies (T3)
@@ -153,6 +154,15 @@ class AgreementNotOursError(TrustError):
         super().__init__(f"the agreement's hash is {found}, pinned is {pinned}")
         self.found = found
         self.pinned = pinned
+
+
+class SuiteNotAgreedError(TrustError):
+    """The agreement does not name the suite that this program seals with."""
+
+    def __init__(self, suite: str) -> None:
+        """Keep the suite."""
+        super().__init__(f"the agreement's schedule does not name the suite {suite}")
+        self.suite = suite
 
 
 class WrongReceiptError(TrustError):

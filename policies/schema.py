@@ -19,6 +19,7 @@ _RULE: Final = Text(pattern=r"[DPV][0-9]{2}", hint="a rule id such as D18")
 _PREFIX: Final = Text(pattern=r"[a-z0-9_]+(\.[a-z0-9_]+)*", hint="a category or its family")
 _CLOCK: Final = Text(pattern=r"([01][0-9]|2[0-3]):[0-5][0-9]", hint="a time such as 08:30")
 _HOURS: Final = Text(pattern=r"PT[1-9][0-9]{0,2}H", hint="hours such as PT24H")
+_SUITE: Final = Text(pattern=r"[A-Z0-9-]{4,64}", hint="a suite such as MASH-XC20P-HC-XWING-1")
 _PHONE: Final = Text(pattern=r"[0-9 +]{6,20}", hint="a telephone number")
 _YES: Final = Code(valid=("yes", "no"))
 _LEVEL: Final = Number(low=0, high=MAX_SENSITIVITY)
@@ -321,7 +322,7 @@ def _schedule() -> Record:
             "parties": Table(key=_ID, value=party),
             "broker": Record(needs={"operator": _TEXT, "origin": _TEXT, "log_key": _KEY}),
             "witness": Record(needs={"quorum": Number(low=0, high=100)}),
-            "suites": Listing(of=_ID, least=1),
+            "suites": Listing(of=_SUITE, least=1),
             "size_classes": Listing(of=Number(low=1, high=900_000_000), least=1),
             "slots": Record(needs=dict.fromkeys(("red", "other"), Number(low=1, high=600))),
         },

@@ -14,7 +14,12 @@ from typing import Any, Final
 import structlog
 
 from adapters.clock import Clock
-from adapters.errors import AgreementNotOursError, TrustError, WrongReceiptError
+from adapters.errors import (
+    AgreementNotOursError,
+    SuiteNotAgreedError,
+    TrustError,
+    WrongReceiptError,
+)
 from adapters.node.client import BrokerClient
 from adapters.node.ledgerview import LedgerView
 from adapters.node.records import Meta
@@ -26,6 +31,7 @@ from audit.entry import Event
 from keys.credentials import Kind
 from keys.encoding import decode_base64url
 from keys.errors import KeysError
+from keys.sealing import SUITE
 from keys.signing import RootPublic, RootSignature, check_root_signature
 from policies.agreement import Agreement, load_agreement
 from policies.decide import Engine
@@ -40,12 +46,15 @@ def load_own_agreement(path: Path, *, sha256: str) -> Agreement:
 
     Raises:
         AgreementNotOursError: The file is not the one that was pinned.
+        SuiteNotAgreedError: This program seals in a way that the parties have not agreed on.
         policies.errors.AgreementError: The file is no valid agreement.
 
     """
     agreement = load_agreement(path.read_bytes(), source=path.name)
     if agreement.sha256 != sha256:
         raise AgreementNotOursError(agreement.sha256, sha256)
+    if SUITE not in agreement.schedule.suites:
+        raise SuiteNotAgreedError(SUITE)
     return agreement
 
 

@@ -27,6 +27,7 @@ from adapters.protocol import (
     Claim,
     OrderOut,
     Orders,
+    Post,
     Refusal,
     Submission,
     decode,
@@ -208,17 +209,16 @@ def _take_cover_back(node: Node, document: Order) -> Order:
     return document
 
 
-def _queue_versions(
+def _contents(
     node: Node,
     order: CheckedOrder,
     document: Order,
     identities: dict[str, Identity],
     *,
     known: dict[str, Task],
-    tasks: list[Task],
-    dues: list[float],
-) -> None:
-    contents = [
+) -> list[tuple[str, str | None, Post, dict[str, Any]]]:
+    """Return what every permitted section says as things stand now."""
+    return [
         (
             line.category,
             line.subject,
@@ -234,6 +234,19 @@ def _queue_versions(
         )
         for line in order.lines
     ]
+
+
+def _queue_versions(
+    node: Node,
+    order: CheckedOrder,
+    document: Order,
+    identities: dict[str, Identity],
+    *,
+    known: dict[str, Task],
+    tasks: list[Task],
+    dues: list[float],
+) -> None:
+    contents = _contents(node, order, document, identities, known=known)
     record = _sharing_record(node, order, contents, _reason(node, order, document.matches))
     signer = (node.keyring.node, node.keyring.node_credential)
     built = [

@@ -28,8 +28,9 @@ from adapters.localclient import LocalClient
 from adapters.protocol import AgreementRef
 from broker.demo.errors import StartError, StoryError
 from broker.demo.staff import STAFF, Staff
+from keys.signing import RootPublic
 from policies.agreement import Agreement, load_agreement
-from policies.schedule import with_schedule
+from policies.schedule import Schedule, with_schedule
 
 DEMO_START: Final = datetime.fromisoformat("2026-10-06T10:15:00+01:00")
 UNSIGNED: Final = frozenset({"northshire-fire"})
@@ -187,26 +188,8 @@ def deploy(plan: Plan) -> Deployment:
         directory.mkdir(parents=True)
         roots[party] = create_root(directory, secret=secret.encode())
     log_key = _broker_key(plan.directory / "broker", environment)
-    document = with_schedule(
-        draft,
-        {
-            "parties": {
-                party: {
-                    "operator": everyone.schedule.parties[party].operator,
-                    "ed25519": root.ed25519,
-                    "mldsa65": root.mldsa65,
-                }
-                for party, root in roots.items()
-            },
-            "broker": {
-                "operator": everyone.schedule.broker.operator,
-                "origin": origin,
-                "log_key": log_key,
-            },
-            "witness": {"quorum": 1},
-            "slots": {"red": plan.slot_seconds, "other": plan.slot_seconds},
-        },
-    )
+    schedule = _pinned(plan, everyone.schedule, roots, log_key=log_key, origin=origin)
+    document = with_schedule(draft, schedule)
     path = plan.directory / "agreement.yaml"
     path.write_bytes(document)
     agreement = load_agreement(document, source=path.name)
@@ -230,6 +213,24 @@ def deploy(plan: Plan) -> Deployment:
     for party in plan.parties:
         _write_node(deployment, party, started_at)
     return deployment
+
+
+def _pinned(
+    plan: Plan, draft: Schedule, roots: Mapping[str, RootPublic], *, log_key: str, origin: str
+) -> dict[str, object]:
+    return {
+        "parties": {
+            party: {
+                "operator": draft.parties[party].operator,
+                "ed25519": root.ed25519,
+                "mldsa65": root.mldsa65,
+            }
+            for party, root in roots.items()
+        },
+        "broker": {"operator": draft.broker.operator, "origin": origin, "log_key": log_key},
+        "witness": {"quorum": 1},
+        "slots": {"red": plan.slot_seconds, "other": plan.slot_seconds},
+    }
 
 
 def _sign_and_certify(
