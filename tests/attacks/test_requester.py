@@ -1,6 +1,7 @@
 """Who may ask, how late an order may be answered, and what happens to a record refused."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,9 +15,9 @@ from broker.testing_nodes import Mesh
 from keys.signing import read_payload_unsafe
 
 
-@pytest.fixture(scope="module")
-def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
-    made = Mesh(tmp_path_factory.mktemp("requester"))
+@pytest.fixture
+def mesh(tmp_path: Path) -> Iterator[Mesh]:
+    made = Mesh(tmp_path / "mesh")
     made.know_child()
     yield made
     made.close()
