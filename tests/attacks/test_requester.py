@@ -17,7 +17,7 @@ from keys.signing import read_payload_unsafe
 
 @pytest.fixture
 def mesh(tmp_path: Path) -> Iterator[Mesh]:
-    made = Mesh(tmp_path / "mesh")
+    made = Mesh(tmp_path)
     made.know_child()
     yield made
     made.close()
