@@ -42,7 +42,7 @@ def search(words: Iterable[str], named: Iterable[tuple[str, bytes]]) -> list[Fou
 
     """
     numbers = {form: number for number, word in enumerate(words) for form in _forms(word)}
-    anything = re.compile(b"|".join(re.escape(form) for form in sorted(numbers, key=len)[::-1]))
+    anything = re.compile(_any_of(set(numbers)), re.DOTALL)
     shortest = min(map(len, numbers))
     found = []
     for name, data in named:
@@ -54,6 +54,17 @@ def search(words: Iterable[str], named: Iterable[tuple[str, bytes]]) -> list[Fou
         }
         found += [Found(where=name, number=number) for number in sorted(seen)]
     return found
+
+
+def _any_of(forms: set[bytes]) -> bytes:
+    """Return a pattern for any of `forms`, sharing beginnings: many times quicker than a list."""
+    rest: dict[bytes, set[bytes]] = {}
+    for form in forms - {b""}:
+        rest.setdefault(form[:1], set()).add(form[1:])
+    branches = [re.escape(first) + _any_of(after) for first, after in sorted(rest.items())]
+    if not branches:
+        return b""
+    return b"(?:" + b"|".join(branches) + b")" + (b"?" if b"" in forms else b"")
 
 
 def files_below(directory: Path) -> Iterator[tuple[str, bytes]]:
