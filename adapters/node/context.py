@@ -12,6 +12,7 @@ from adapters.node.settings import NodeSettings
 from adapters.node.standing import Believed
 from adapters.node.store import Store
 from adapters.node.systems import Systems
+from policies.local import LocalPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,7 @@ class Node:
     view: LedgerView
     believed: Believed
     systems: Systems
+    local_policy: LocalPolicy | None = None  # this party's own; it only narrows
     wake: threading.Event = field(default_factory=threading.Event)
     changed: threading.Condition = field(default_factory=threading.Condition)
 

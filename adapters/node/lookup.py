@@ -128,8 +128,14 @@ def effective_decision(
 
     """
     markers = node.systems.named(system).markers(record_id)
+    local = node.local_policy
     facts = SupplierFacts(
-        identity_confirmed=True, sealed=markers["sealed"], safe_address=markers["safe_address"]
+        identity_confirmed=True,
+        sealed=markers["sealed"],
+        safe_address=markers["safe_address"],
+        local_review=frozenset()
+        if local is None
+        else local.review_for(node.believed.agreement, line.post.role),
     )
     item = AskItem(category=line.category, subject=line.subject, recipients=[line.post])
     return decide(

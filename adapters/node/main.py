@@ -8,6 +8,7 @@ import structlog
 import uvicorn
 
 from adapters.clock import Clock, clock_for
+from adapters.errors import SettingsError
 from adapters.node.agent import Agent
 from adapters.node.api import create_app
 from adapters.node.client import BrokerClient
@@ -18,6 +19,8 @@ from adapters.node.settings import NodeSecrets, NodeSettings, load_settings
 from adapters.node.standing import Believed, load_own_agreement
 from adapters.node.store import Store
 from adapters.node.systems import load_systems
+from policies.agreement import Agreement
+from policies.local import LocalPolicy, load_local_policy
 
 
 def build(settings: NodeSettings, *, secret: bytes, clock: Clock | None = None) -> Node:
@@ -76,7 +79,18 @@ def build(settings: NodeSettings, *, secret: bytes, clock: Clock | None = None) 
         view=view,
         believed=believed,
         systems=load_systems(settings.systems, index_seconds=settings.index_seconds, clock=clock),
+        local_policy=_local_policy(settings, agreement),
     )
+
+
+def _local_policy(settings: NodeSettings, agreement: Agreement) -> LocalPolicy | None:
+    path = settings.local_policy
+    if path is None:
+        return None
+    policy = load_local_policy(path.read_bytes(), agreement=agreement, source=path.name)
+    if policy.party != settings.party:
+        raise SettingsError(path.name, "party", f"is another party's than {settings.party}")
+    return policy
 
 
 def run(config: Path) -> None:

@@ -51,6 +51,7 @@ class NodeSettings(BaseModel):
     agency: str
     switchboard: str
     systems: tuple[Path, ...] = ()
+    local_policy: Path | None = None
     people: tuple[PersonSettings, ...] = ()
     index_seconds: float = Field(default=300.0, gt=0)
     poll_seconds: float = Field(default=20.0, ge=1, le=60)
@@ -108,5 +109,6 @@ def _absolute(settings: NodeSettings, base: Path) -> NodeSettings:
         "data_dir": base / settings.data_dir,
         "agreement": base / settings.agreement,
         "systems": tuple(base / mapping for mapping in settings.systems),
+        "local_policy": settings.local_policy and base / settings.local_policy,
     }
     return settings.model_copy(update=changes)

@@ -308,6 +308,7 @@ def _write_node(deployment: Deployment, party: str, started_at: datetime) -> Non
         "switchboard": deployment.agreement.contact(party, DEMO_START).telephone,
         "systems": [os.path.relpath(path, directory) for path in plan.systems.get(party, ())],
         "cover_seconds": list(plan.cover_seconds),
+        **_local_policy(party, directory),
         "people": [
             {
                 "name": person.name,
@@ -324,6 +325,15 @@ def _write_node(deployment: Deployment, party: str, started_at: datetime) -> Non
         **_clock_settings(started_at),
     }
     (directory / "node.yaml").write_text(yaml.safe_dump(config, allow_unicode=True))
+
+
+def _local_policy(party: str, directory: Path) -> dict[str, str]:
+    """A party that has a policy of its own gets it beside its configuration."""
+    source = resources.files("policies") / "agreements" / "local" / f"{party}.yaml"
+    if not source.is_file():
+        return {}
+    (directory / "local.yaml").write_bytes(source.read_bytes())
+    return {"local_policy": "local.yaml"}
 
 
 def _agency(agreement: Agreement, party: str) -> str:

@@ -1,7 +1,7 @@
 """A second engine in plain Python, written from the scenario rules and the raw YAML.
 
-It shares no look-up, clock or row with the engine under test. MASH_LONG=1 compares
-100,000 cases and more.
+It shares no look-up, clock or row with the engine under test: 100,000 random cases a run,
+three times as many with MASH_LONG=1.
 """
 
 import os
@@ -19,8 +19,8 @@ from policies.facts import CaseFacts, Consent, Query, SupplierFacts
 
 LONDON = ZoneInfo("Europe/London")
 LONG = os.environ.get("MASH_LONG") == "1"  # noqa: TID251  # how long to search, nothing else
-SHORT_RUN = 4_000
-COUNT = 120_000 if LONG else SHORT_RUN
+SHORT_RUN = 100_000
+COUNT = 300_000 if LONG else SHORT_RUN
 # England's bank holidays in the agreement's life, from the government's list.
 BANK_HOLIDAYS = {
     date(2026, 8, 31),
