@@ -24,10 +24,11 @@ from adapters.protocol import (
     Wire,
 )
 from policies.agreement import Agreement
-from policies.decide import Decision, Engine
+from policies.decide import Decision, Engine, Outcome
 from policies.facts import CaseFacts, Consent, Query, SupplierFacts
 
 DECISIONS_TYP: Final = "mash-decisions+jws"
+PERMITTED: Final = frozenset({Outcome.PERMIT.value, Outcome.REVIEW.value})
 
 
 class DecisionLine(Wire, frozen=True):

@@ -1,9 +1,7 @@
 """The composition root: from settings to a running broker."""
 
-import logging
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,6 +14,7 @@ from starlette.types import ASGIApp
 
 from adapters.agreement.ledger import facts_line
 from adapters.clock import Clock, clock_for
+from adapters.logs import configure_logs
 from adapters.protocol import Ask, Request, decode, decode_message
 from audit.checkpoint import open_checkpoint, vkey_text
 from audit.export import write_export
@@ -163,22 +162,6 @@ def run(settings: BrokerSettings) -> None:
     finally:
         broker.close()
         log.info("broker_stopped")
-
-
-def configure_logs(level: str) -> None:
-    """Write JSON lines to standard error: identifiers and hashes only, never a payload."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(
-            logging.getLevelNamesMapping()[level.upper()]
-        ),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
 
 
 def kept_facts(settings: BrokerSettings) -> Iterator[str]:

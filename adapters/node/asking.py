@@ -9,14 +9,14 @@ from typing import Any, Final
 
 import msgspec
 
-from adapters.deciding import DecisionLine, decide, line_of
+from adapters.deciding import PERMITTED, DecisionLine, decide, line_of
 from adapters.errors import CaseInputError
 from adapters.matching.identity import Identity
 from adapters.node.caseinput import AskInput, CaseInput, ItemInput
 from adapters.node.compose import Composed, compose, queue, queue_credential
 from adapters.node.context import Node
 from adapters.node.indicators import find_conflicts
-from adapters.node.intake import PERMITTED, envelope_context
+from adapters.node.intake import envelope_context
 from adapters.node.records import Raised
 from adapters.protocol import (
     GUARDIAN_ROLE,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from adapters.deciding import DecisionLine, check_requester, decide_ask
+from adapters.deciding import PERMITTED, DecisionLine, check_requester, decide_ask
 from adapters.errors import NotOurOrderError, OverAskError, UnknownCredentialError
 from adapters.matching.identity import Identity
 from adapters.node.context import Node
@@ -20,7 +20,6 @@ from audit.entry import Event
 from keys.errors import SealError
 from keys.sealing import Context, open_envelope
 
-PERMITTED: Final = frozenset({"PERMIT", "REVIEW"})
 OLDEST_ORDER: Final = timedelta(days=30)
 
 

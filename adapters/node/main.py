@@ -1,14 +1,12 @@
 """Composition root of the node: joins settings, keys, connectors, agent and local API."""
 
-import logging
-import sys
 from pathlib import Path
 
-import structlog
 import uvicorn
 
 from adapters.clock import Clock, clock_for
 from adapters.errors import SettingsError
+from adapters.logs import configure_logs
 from adapters.node.agent import Agent
 from adapters.node.api import create_app
 from adapters.node.client import BrokerClient
@@ -96,7 +94,7 @@ def _local_policy(settings: NodeSettings, agreement: Agreement) -> LocalPolicy |
 def run(config: Path) -> None:
     """Run the node described by the file `config` until it is told to stop."""
     settings = load_settings(config)
-    _log_to_stderr(settings.log_level)
+    configure_logs(settings.log_level)
     secret = NodeSecrets().keystore_secret.get_secret_value().encode()
     node = build(settings, secret=secret)
     agent = Agent(node)
@@ -108,17 +106,3 @@ def run(config: Path) -> None:
         agent.stop()
         node.client.close()
         node.store.close()
-
-
-def _log_to_stderr(level: str) -> None:
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(
-            logging.getLevelNamesMapping()[level.upper()]
-        ),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
-    )

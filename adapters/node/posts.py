@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
+from adapters.deciding import PERMITTED
 from adapters.errors import CaseInputError
 from adapters.node.context import Node
-from adapters.node.intake import PERMITTED
 from adapters.node.records import Raised
 from adapters.protocol import GUARDIAN_ROLE
 

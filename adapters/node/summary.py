@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from adapters.deciding import PERMITTED
 from adapters.node.answering import Status
 from adapters.node.context import Node
-from adapters.node.intake import PERMITTED
 from adapters.node.records import Delivered, OpenedSection, Raised, Telephoned
 from adapters.protocol import SHARING_RECORD
 

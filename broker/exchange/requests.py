@@ -9,6 +9,7 @@ import msgspec
 
 from adapters.deciding import (
     DECISIONS_TYP,
+    PERMITTED,
     AskDecision,
     DecisionLine,
     DecisionSet,
@@ -54,12 +55,10 @@ from broker.ports import Tx
 from keys.credentials import Credential, Kind
 from keys.randomness import commit
 from keys.signing import sign_jws
-from policies.decide import Outcome
 
 MAX_LINES: Final = 190  # sections of one answer, with room for the sharing records
 MAX_ASKS: Final = 40
 MAX_SUBJECTS: Final = 40
-PERMITTED: Final = frozenset({Outcome.PERMIT.value, Outcome.REVIEW.value})
 ASSURANCE: Final = "app"  # until credentials say how the person was recognised
 
 
